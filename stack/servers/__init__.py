@@ -1,0 +1,1 @@
+"""How the three foreign servers (Triton, Kafka, Redis) are laid out and started on one machine."""
