@@ -1,0 +1,160 @@
+"""Shapes of the HTTP API, shared by the gateway and the typed client. Plain dataclasses; scores higher-is-better."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+ServedBy = Literal["index", "cache", "stale_cache"]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the index answered."""
+
+    answered: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """One hit of `POST /v1/search`.
+
+    Args:
+        kind: "text" or "picture".
+        text_score, image_score: what each half of the item gave; their sum is `score`.
+        box: [left, top, right, bottom] in fractions of the page.
+        picture_url, thumbnail_url: short-lived signed paths on the gateway, None for text.
+    """
+
+    rank: int
+    doc_id: str
+    version: int
+    item_id: str
+    kind: Literal["text", "picture"]
+    score: float
+    text_score: float
+    image_score: float
+    source: str
+    collection: str
+    content_type: str
+    text: str
+    page: int | None = None
+    box: list[float] | None = None
+    char_start: int | None = None
+    char_end: int | None = None
+    heading: str | None = None
+    caption: str | None = None
+    picture_url: str | None = None
+    thumbnail_url: str | None = None
+    document_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResponse:
+    """Answer of `POST /v1/search`.
+
+    Args:
+        degraded: names of what was missing ("text", "clip_text", "clip_image", "shards", "cache"), empty when all is well.
+        cache_age_s: age of a cached answer, None when it came from the index.
+        timings_ms: milliseconds by stage: encode, kafka, faiss, merge, total.
+    """
+
+    hits: list[SearchHit]
+    coverage: Coverage
+    served_by: ServedBy
+    variant: str
+    generation: str
+    trace_id: str
+    timings_ms: dict[str, float]
+    degraded: list[str] = field(default_factory=list)
+    cache_age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """One verified citation `[n]` of an answer: `quote` stands in the cited document's text."""
+
+    n: int
+    doc_id: str
+    item_id: str
+    source: str
+    quote: str
+    page: int | None = None
+    box: list[float] | None = None
+    char_start: int | None = None
+    char_end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerResponse:
+    """Answer of `POST /v1/answer`.
+
+    Args:
+        generator: which generator wrote it ("llama" or "extractive").
+        found: False when the documents do not hold an answer.
+        citations_dropped: citations left out because their quote is not in the source.
+    """
+
+    answer: str
+    citations: list[Citation]
+    documents: list[SearchHit]
+    generator: str
+    found: bool
+    degraded: bool
+    failed_stage: str | None
+    citations_dropped: int
+    coverage: Coverage
+    variant: str
+    trace_id: str
+    timings_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """One stage in a document's status."""
+
+    stage: str
+    state: str
+    at_ms: int
+    cause: str | None = None
+    reason: str | None = None
+    count: int | None = None
+    revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    """`GET /v1/documents/{id}`, and the answer to an upload or a delete."""
+
+    doc_id: str
+    state: str
+    version: int
+    visible_version: int | None
+    source: str | None
+    collection: str | None
+    content_type: str | None
+    size_bytes: int | None
+    reason: str | None
+    trace_id: str | None
+    stages: list[StageView] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentList:
+    """`GET /v1/documents`."""
+
+    documents: list[DocumentView]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Every error, as application/problem+json (RFC 9457). `type` is "about:blank#<code>"."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    trace_id: str | None = None
+    retry_after_s: float | None = None
+    extra: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,119 @@
+"""Records about documents: the event that starts a life, retries and dead letters."""
+
+from typing import Literal
+
+import msgspec
+
+from contracts.codec import Message
+from contracts.ids import DEFAULT_COLLECTION, DEFAULT_TENANT, document_id
+from contracts.topics import Stage
+
+
+class FileAdded(Message, frozen=True, kw_only=True):
+    """An object arrived in, or left, the store (topic `file_added`, key `doc_id`).
+
+    A hint, not a truth: readers GET the object with If-Match on `etag`; another etag means that a newer
+    event is on its way. The record's offset is the document's version (`contracts.ids.version_of`).
+
+    Args:
+        source_key: the document's name within its collection, as people know it ("manuals/pump.pdf").
+        uri: key of the object in the configured store; anything outside that store is refused.
+        size_bytes: size as the door saw it; 0 for a delete.
+        tier: "standard" or "high-value": which encoders a policy picks.
+        lane: "live" for people's uploads, "bulk" for backfills that must not delay them.
+        at_ms: Unix time in ms at the door, for display only.
+    """
+
+    event: Literal["added", "deleted"]
+    collection: str
+    doc_id: str
+    source_key: str
+    uri: str
+    etag: str | None
+    content_type: str
+    size_bytes: int
+    at_ms: int
+    tier: Literal["standard", "high-value"] = "standard"
+    lane: Literal["live", "bulk"] = "live"
+
+
+def file_added(
+    source_key: str,
+    *,
+    uri: str,
+    etag: str | None,
+    content_type: str,
+    size_bytes: int,
+    at_ms: int,
+    tenant: str = DEFAULT_TENANT,
+    collection: str = DEFAULT_COLLECTION,
+    lane: Literal["live", "bulk"] = "live",
+) -> FileAdded:
+    """A `FileAdded` event with the document id that its names give."""
+    return FileAdded(
+        event="added",
+        tenant=tenant,
+        collection=collection,
+        doc_id=document_id(tenant, collection, source_key),
+        source_key=source_key,
+        uri=uri,
+        etag=etag,
+        content_type=content_type,
+        size_bytes=size_bytes,
+        at_ms=at_ms,
+        lane=lane,
+    )
+
+
+class Delayed(Message, frozen=True, kw_only=True):
+    """A record that waits in a delay topic (`retry.<stage>.<delay>`, key `doc_id`).
+
+    Also carries the join deadline: stage "join", cause "join_deadline", payload = the half that waits.
+
+    Args:
+        version: the document's version, kept through every retry.
+        attempt: tries made so far (0 for a deadline).
+        due_ms: Unix time in ms before which the record is left alone.
+        payload: the value of the record that failed, as it was.
+    """
+
+    doc_id: str
+    version: int
+    stage: Stage
+    attempt: int
+    due_ms: int
+    cause: str
+    origin_topic: str
+    payload: bytes
+
+
+class DeadLetter(Message, frozen=True, kw_only=True):
+    """Work that was given up (topic `dlq_embeddings`, key `doc_id`): why, and where the bytes are.
+
+    Args:
+        cause: short stable code ("corrupt", "encrypted", "retries_exhausted", "bad_message", ...).
+        reason: a sentence for people.
+        uri: key of the document's bytes in the store.
+        payload: the value of the record, as it was, for a requeue.
+    """
+
+    doc_id: str
+    version: int
+    stage: Stage
+    cause: str
+    reason: str
+    attempt: int
+    trace_id: str | None
+    uri: str
+    origin_topic: str
+    payload: bytes
+    at_ms: int
+
+
+class Box(msgspec.Struct, frozen=True, array_like=True):
+    """A rectangle on a page in fractions of its size, origin at the top left: 0 <= left < right <= 1."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float

@@ -1,0 +1,60 @@
+"""Where everything lies in the object store. One function a prefix; each prefix has one writer and a lifetime.
+
+| prefix         | written by     | lives until                                             |
+|----------------|----------------|---------------------------------------------------------|
+| `objects/`     | the doors      | the document is deleted or expires                      |
+| `halves/`      | the embedders  | its version is joined and superseded, or deleted        |
+| `items/`       | joint updater  | superseded by a newer version or revision, or deleted   |
+| `derived/`     | vision embedder| the document is deleted (pictures and thumbnails)       |
+| `snapshots/`   | the shards     | two newer ones exist                                    |
+| `checkpoints/` | log epoch, batch jobs | the log or the job is retired                    |
+"""
+
+from urllib.parse import quote
+
+from contracts.errors import InvalidInput
+
+LOG_EPOCH_KEY = "checkpoints/log_epoch.json"
+
+
+def object_key(tenant: str, collection: str, source_key: str) -> str:
+    """Key of an uploaded document's bytes."""
+    return f"objects/{_part(tenant)}/{_part(collection)}/{_path(source_key)}"
+
+
+def half_key(space_id: str, doc_id: str, version: int, half: str) -> str:
+    """Key of one embedder's half; `half` is "text" or "image"."""
+    return f"halves/{space_id}/{doc_id}/{version}/{half}"
+
+
+def item_key(generation: str, doc_id: str, version: int, revision: int) -> str:
+    """Key of a document's joint items in one generation."""
+    return f"items/{generation}/{doc_id}/{version}.{revision}"
+
+
+def item_prefix(generation: str, doc_id: str | None = None) -> str:
+    """Prefix under which a generation's items (of one document) are listed."""
+    return f"items/{generation}/{doc_id}/" if doc_id else f"items/{generation}/"
+
+
+def picture_key(doc_id: str, version: int, ordinal: int) -> str:
+    """Key of a picture taken out of a document (WebP or JPEG, as extracted and re-encoded)."""
+    return f"derived/{doc_id}/{version}/picture-{ordinal}"
+
+
+def thumbnail_key(doc_id: str, version: int, ordinal: int) -> str:
+    """Key of a picture's thumbnail."""
+    return f"derived/{doc_id}/{version}/thumbnail-{ordinal}"
+
+
+def _part(text: str) -> str:
+    if not text or len(text) > 128:
+        raise InvalidInput("A tenant or collection name must have 1 to 128 characters.")
+    return quote(text, safe="")
+
+
+def _path(source_key: str) -> str:
+    parts = [part for part in source_key.split("/") if part]
+    if not parts or len(source_key) > 700 or any(part in {".", ".."} for part in parts):
+        raise InvalidInput("A document's name must have 1 to 700 characters and no '.' or '..' part.")
+    return "/".join(quote(part, safe=" ()+,;=@~") for part in parts)

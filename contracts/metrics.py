@@ -1,0 +1,95 @@
+"""Names of all metrics, with help and unit, in one table. The first three are promised to users by name."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """One metric. `buckets` only for histograms, in the unit that the name ends with."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
+
+SEARCH_LATENCY_MS = MetricSpec(
+    "search_latency_ms",
+    "histogram",
+    "Time from a search's arrival to its answer, in milliseconds, by what served it.",
+    ("served_by",),
+    (1, 2, 5, 10, 20, 40, 60, 80, 100, 125, 150, 175, 200, 300, 500, 1000, 2000),
+)
+EMBEDDING_WORKER_ERRORS = MetricSpec(
+    "embedding_worker_errors",
+    "counter",
+    "Errors of the embedding workers (exposed as embedding_worker_errors_total).",
+    ("stage", "cause"),
+)
+FAISS_INDEX_CPU = MetricSpec(
+    "faiss_index_cpu",
+    "gauge",
+    "CPU use of an index process in percent of its CPU limit, 0 to 100.",
+    ("shard",),
+)
+
+HTTP_REQUESTS = MetricSpec(
+    "trireme_http_requests", "counter", "HTTP requests by route and status.", ("method", "route", "status")
+)
+SEARCH_STAGE_SECONDS = MetricSpec(
+    "trireme_search_stage_seconds", "histogram", "Time of a search by stage.", ("stage",), _SECONDS
+)
+SEARCH_COVERAGE = MetricSpec(
+    "trireme_search_shards_missing", "counter", "Shards that did not answer a search in time.", ("group",)
+)
+LATE_REPLIES = MetricSpec(
+    "trireme_search_late_replies", "counter", "Shard replies that came after their search had been answered."
+)
+UNKNOWN_REPLIES = MetricSpec(
+    "trireme_search_unknown_replies", "counter", "Shard replies for another gateway process."
+)
+HEDGES = MetricSpec(
+    "trireme_search_hedges", "counter", "Requests repeated to the other replica group.", ("reason",)
+)
+CACHE_LOOKUPS = MetricSpec("trireme_cache_lookups", "counter", "Look-ups of the answer cache.", ("outcome",))
+BREAKER_STATE = MetricSpec(
+    "trireme_breaker_open",
+    "gauge",
+    "1 while a circuit breaker is open, 0.5 half open, 0 closed.",
+    ("dependency",),
+)
+CITATIONS_DROPPED = MetricSpec(
+    "trireme_answer_citations_dropped", "counter", "Citations whose quote was not found in the source."
+)
+RECORDS = MetricSpec(
+    "trireme_worker_records",
+    "counter",
+    "Records that a worker has finished, by outcome.",
+    ("worker", "outcome"),
+)
+RECORD_SECONDS = MetricSpec(
+    "trireme_worker_record_seconds",
+    "histogram",
+    "Time that a worker spent on one record.",
+    ("worker",),
+    _SECONDS,
+)
+DEAD_LETTERS = MetricSpec("trireme_dead_letters", "counter", "Records given up.", ("stage", "cause"))
+INDEX_ITEMS = MetricSpec("trireme_index_items", "gauge", "Live items in a shard.", ("shard",))
+INDEX_LAG_RECORDS = MetricSpec(
+    "trireme_index_lag_records", "gauge", "Updates in the log that a shard has not applied yet.", ("shard",)
+)
+INDEX_SEARCH_SECONDS = MetricSpec(
+    "trireme_index_search_seconds", "histogram", "Time of one search inside a shard.", ("shard",), _SECONDS
+)
+INDEX_UPDATES = MetricSpec(
+    "trireme_index_updates", "counter", "Updates by what became of them.", ("shard", "outcome")
+)
+
+ALL: tuple[MetricSpec, ...] = tuple(
+    value for value in list(globals().values()) if isinstance(value, MetricSpec)
+)

@@ -1,0 +1,84 @@
+"""The joint space: which encoders speak it, how wide its halves are, what its mean vectors are.
+
+The space id is a hash of all that decides what a number means; every vector, query and index names it.
+"""
+
+import hashlib
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.errors import BadMessage, SpaceMismatch
+
+Tower = Literal["text", "clip_text", "clip_image"]
+TOWERS: tuple[Tower, ...] = ("text", "clip_text", "clip_image")
+
+
+class Space(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """Description of a joint space, as the export writes it to `model_repository/space.json`.
+
+    Args:
+        encoders: reference encoder of each tower, "model@sha256 of its graph and weights".
+        text_dim, image_dim: widths of the two halves.
+        centred: whether each half has its tower's mean taken off before it is made unit.
+        means: float list per tower, the mean of unit vectors over the sample named in the export's manifest.
+    """
+
+    encoders: dict[str, str]
+    text_dim: int
+    image_dim: int
+    centred: bool
+    means: dict[str, list[float]]
+
+    @property
+    def dim(self) -> int:
+        """Width of a joint vector."""
+        return self.text_dim + self.image_dim
+
+    @cached_property
+    def space_id(self) -> str:
+        """16 hex digits that change whenever a vector's meaning changes."""
+        canonical = msgspec.json.encode(self, order="sorted")
+        return hashlib.sha256(canonical).hexdigest()[:16]
+
+    @cached_property
+    def _mean_arrays(self) -> dict[str, NDArray[np.float32]]:
+        return {tower: np.asarray(self.means[tower], dtype=np.float32) for tower in TOWERS}
+
+    def width(self, tower: Tower) -> int:
+        """Width of a tower's vectors."""
+        return self.text_dim if tower == "text" else self.image_dim
+
+    def mean(self, tower: Tower) -> NDArray[np.float32]:
+        """Mean vector of a tower, float32 [width]; zeros where the space does not centre."""
+        if not self.centred:
+            return np.zeros(self.width(tower), dtype=np.float32)
+        return self._mean_arrays[tower]
+
+    def require(self, space_id: str) -> None:
+        """Check that something belongs to this space.
+
+        Raises:
+            SpaceMismatch: it names another one.
+        """
+        if space_id != self.space_id:
+            raise SpaceMismatch(f"Vectors of space {space_id} cannot be used in space {self.space_id}.")
+
+
+def read_space(data: bytes) -> Space:
+    """Read and check a space description.
+
+    Raises:
+        BadMessage: not JSON of this form, a tower is missing, or a mean has another width than its tower.
+    """
+    try:
+        space = msgspec.json.decode(data, type=Space)
+    except msgspec.DecodeError as exc:
+        raise BadMessage(f"The description of the joint space cannot be read: {exc}") from exc
+    for tower in TOWERS:
+        if tower not in space.encoders or len(space.means.get(tower, ())) != space.width(tower):
+            raise BadMessage(f"The description of the joint space lacks a proper '{tower}' tower.")
+    return space

@@ -1,0 +1,57 @@
+"""Tensors of every model in `model_repository/`: what clients send and get. A test compares the configs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+DType = Literal["INT64", "UINT8", "FP32", "BYTES", "INT32", "BOOL"]
+
+# Triton request priorities (1 is the highest; 0 would mean the model's default).
+PRIORITY_QUERY = 1
+PRIORITY_UPLOAD = 2
+PRIORITY_BULK = 3
+PRIORITY_LEVELS = 3
+
+TEXT_ENCODER = "text_encoder"
+CLIP_TEXT = "clip_text"
+CLIP_IMAGE = "clip_image"
+LLAMA = "llama"
+
+EMBEDDING = "embedding"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One tensor without its batch dimension; None stands for a length that varies or that the checkpoint sets."""
+
+    name: str
+    dtype: DType
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model's interface.
+
+    Args:
+        max_batch_size_cpu, max_batch_size_gpu: largest batch that the server forms.
+    """
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    max_batch_size_cpu: int = 8
+    max_batch_size_gpu: int = 64
+
+
+_TOKENS = (TensorSpec("input_ids", "INT64", (None,)), TensorSpec("attention_mask", "INT64", (None,)))
+_VECTOR = (TensorSpec(EMBEDDING, "FP32", (384,)),)
+
+MODELS: Mapping[str, ModelSpec] = MappingProxyType(
+    {
+        TEXT_ENCODER: ModelSpec(TEXT_ENCODER, _TOKENS, _VECTOR),
+        CLIP_TEXT: ModelSpec(CLIP_TEXT, _TOKENS, _VECTOR),
+        CLIP_IMAGE: ModelSpec(CLIP_IMAGE, (TensorSpec("image", "UINT8", (None, None, 3)),), _VECTOR),
+    }
+)
