@@ -1,4 +1,4 @@
-"""Shapes of the HTTP API, shared by the gateway and the typed client. Plain dataclasses; scores higher-is-better."""
+"""Shapes of the HTTP API, shared by the gateway and the typed client. Scores: higher is better."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -53,7 +53,7 @@ class SearchResponse:
     """Answer of `POST /v1/search`.
 
     Args:
-        degraded: names of what was missing ("text", "clip_text", "clip_image", "shards", "cache"), empty when all is well.
+        degraded: what was missing ("text", "clip_text", "clip_image", "shards", "cache"); empty when all is well.
         cache_age_s: age of a cached answer, None when it came from the index.
         timings_ms: milliseconds by stage: encode, kafka, faiss, merge, total.
     """

@@ -90,6 +90,4 @@ INDEX_UPDATES = MetricSpec(
     "trireme_index_updates", "counter", "Updates by what became of them.", ("shard", "outcome")
 )
 
-ALL: tuple[MetricSpec, ...] = tuple(
-    value for value in list(globals().values()) if isinstance(value, MetricSpec)
-)
+ALL: tuple[MetricSpec, ...] = tuple(value for value in list(globals().values()) if isinstance(value, MetricSpec))

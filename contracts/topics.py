@@ -43,7 +43,7 @@ class TopicSpec:
 
     def config(self) -> dict[str, str]:
         """Topic configuration in Kafka's own names."""
-        config = {"cleanup.policy": self.cleanup}
+        config: dict[str, str] = {"cleanup.policy": self.cleanup}
         if self.retention_s is not None:
             config["retention.ms"] = str(self.retention_s * 1000)
         if self.from_end:

@@ -15,7 +15,9 @@ def free_ports(count: int) -> tuple[int, ...]:
     server binds it; the server then fails to start and the supervisor's restart is the way out.
     """
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) for _ in range(count)]
+        sockets = [
+            held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) for _ in range(count)
+        ]
         for each in sockets:
             each.bind((LOOPBACK, 0))
         return tuple(each.getsockname()[1] for each in sockets)
