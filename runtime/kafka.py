@@ -1,0 +1,277 @@
+"""Kafka clients as all processes use them: same partitioner, manual commits, loud when offsets are lost."""
+
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import confluent_kafka as ck
+
+from contracts.codec import Message, encode
+from contracts.errors import BadMessage, DependencyDown, Overloaded
+from contracts.trace import TRACEPARENT, TraceContext
+
+# Client errors that pass by themselves: the broker is away, a coordinator moves, a fetch timed out.
+_SEND_QUEUE_RECORDS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as it was read. `headers` keeps the last value of a repeated name."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    value: bytes
+    headers: Mapping[str, bytes]
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Where an acknowledged record lies in the log."""
+
+    partition: int
+    offset: int
+
+
+class KafkaProducer:
+    """Sends records and tells when they are acknowledged. Thread-safe.
+
+    Args:
+        acks: "all" for everything that must not be lost (idempotent), "1" for search traffic.
+        delivery_timeout_s: after this long without acknowledgement a record has failed.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        client_id: str,
+        *,
+        acks: Literal["all", "1"] = "all",
+        delivery_timeout_s: float = 30.0,
+    ) -> None:
+        self._producer = ck.Producer(
+            {
+                "bootstrap.servers": bootstrap,
+                "client.id": client_id,
+                "acks": acks,
+                "enable.idempotence": acks == "all",
+                "partitioner": "murmur2_random",
+                "linger.ms": 0,
+                "message.timeout.ms": int(delivery_timeout_s * 1000),
+                "queue.buffering.max.messages": _SEND_QUEUE_RECORDS,
+                "reconnect.backoff.max.ms": 1000,
+                "socket.keepalive.enable": True,
+                "log_level": 2,
+                "error_cb": self._on_error,
+            }
+        )
+        self._reachable = True
+        self._failed = 0
+        self._closing = threading.Event()
+        self._poller = threading.Thread(target=self._poll, name=f"{client_id}-acks", daemon=True)
+        self._poller.start()
+
+    @property
+    def reachable(self) -> bool:
+        """False once all brokers were reported down, until something is acknowledged again."""
+        return self._reachable
+
+    def send(
+        self,
+        topic: str,
+        message: Message,
+        *,
+        key: str | None = None,
+        partition: int | None = None,
+        trace: TraceContext | None = None,
+    ) -> "Future[Sent]":
+        """Queue a message; the future ends with its place in the log, or with DependencyDown.
+
+        Raises:
+            Overloaded: the local queue is full.
+        """
+        headers = {TRACEPARENT: trace.header().encode()} if trace else {}
+        return self.send_bytes(topic, encode(message), key=key, partition=partition, headers=headers)
+
+    def send_bytes(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: str | None = None,
+        partition: int | None = None,
+        headers: Mapping[str, bytes] | None = None,
+    ) -> "Future[Sent]":
+        """Like `send`, for a value that is encoded already; None deletes the key of a compacted topic."""
+        future: Future[Sent] = Future()
+
+        def acknowledged(error: ck.KafkaError | None, message: Any) -> None:
+            if error is None:
+                self._reachable = True
+                future.set_result(Sent(message.partition(), message.offset()))
+            else:
+                self._failed += 1
+                future.set_exception(DependencyDown("kafka"))
+
+        arguments: dict[str, Any] = {"on_delivery": acknowledged, "headers": list((headers or {}).items())}
+        if key is not None:
+            arguments["key"] = key.encode()
+        if partition is not None:
+            arguments["partition"] = partition
+        try:
+            self._producer.produce(topic, value, **arguments)
+        except BufferError as exc:
+            raise Overloaded("The queue to Kafka is full.", retry_after_s=2.0) from exc
+        except ck.KafkaException as exc:
+            if exc.args[0].code() == ck.KafkaError.MSG_SIZE_TOO_LARGE:
+                raise BadMessage("The record is larger than Kafka accepts.") from exc
+            raise DependencyDown("kafka") from exc
+        return future
+
+    def flush(self, timeout_s: float) -> None:
+        """Wait until everything sent so far is acknowledged.
+
+        Raises:
+            DependencyDown: something was not acknowledged in time, or failed since the last flush.
+        """
+        left = self._producer.flush(timeout_s)
+        failed, self._failed = self._failed, 0
+        if left or failed:
+            raise DependencyDown("kafka")
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Wait a little for what is on its way, then stop."""
+        self._producer.flush(timeout_s)
+        self._closing.set()
+        self._poller.join(timeout=2.0)
+
+    def _on_error(self, error: ck.KafkaError) -> None:
+        if error.code() == ck.KafkaError._ALL_BROKERS_DOWN:
+            self._reachable = False
+
+    def _poll(self) -> None:
+        while not self._closing.is_set():
+            self._producer.poll(0.2)
+
+
+def _consumer_config(bootstrap: str, client_id: str) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": bootstrap,
+        "client.id": client_id,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "fetch.wait.max.ms": 100,
+        "fetch.error.backoff.ms": 50,
+        "fetch.queue.backoff.ms": 5,
+        "reconnect.backoff.max.ms": 1000,
+        "topic.metadata.refresh.interval.ms": 30_000,
+        "socket.keepalive.enable": True,
+        "log_level": 2,
+    }
+
+
+def group_consumer(
+    bootstrap: str, group: str, instance_id: str, *, max_poll_interval_s: float = 600.0
+) -> ck.Consumer:
+    """A consumer in a consumer group, with manual commits. Subscribe it with `subscribe()` below.
+
+    `instance_id` makes it a static member: a restart within the session timeout gets its partitions back
+    at once. The session timeout is 6 s, so a process that died for good is replaced soon.
+    """
+    return ck.Consumer(
+        _consumer_config(bootstrap, instance_id)
+        | {
+            "group.id": group,
+            "group.instance.id": instance_id,
+            "session.timeout.ms": 6000,
+            "heartbeat.interval.ms": 1500,
+            "max.poll.interval.ms": int(max_poll_interval_s * 1000),
+            "partition.assignment.strategy": "range,roundrobin",
+        }
+    )
+
+
+def subscribe(consumer: ck.Consumer, topics: Iterable[str]) -> None:
+    """Subscribe; a partition without a committed offset starts at its beginning, a lost offset is an error."""
+
+    def assigned(consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
+        committed = consumer.committed(partitions, timeout=10.0)
+        for partition in committed:
+            if partition.offset < 0:
+                partition.offset = ck.OFFSET_BEGINNING
+        consumer.assign(committed)
+
+    consumer.subscribe(list(topics), on_assign=assigned)
+
+
+def assigned_consumer(
+    bootstrap: str, client_id: str, *, partition_eof: bool = False, fetch_wait_ms: int = 100
+) -> ck.Consumer:
+    """A consumer for partitions assigned by hand: no group management, no commits.
+
+    Args:
+        partition_eof: deliver an end-of-partition event (`to_record` gives None for it).
+        fetch_wait_ms: how long the broker may hold an empty fetch back.
+    """
+    return ck.Consumer(
+        _consumer_config(bootstrap, client_id)
+        | {
+            # librdkafka asks for a group name even where no group is used.
+            "group.id": f"unused-{client_id}",
+            "enable.partition.eof": partition_eof,
+            "fetch.wait.max.ms": fetch_wait_ms,
+        }
+    )
+
+
+def to_record(message: Any) -> Record | None:
+    """A confluent-kafka message as a Record; None for an end of partition.
+
+    Raises:
+        DependencyDown: the message stands for an error that passes.
+        BadMessage: the offset asked for is no longer (or not yet) in the log: records were lost to the reader.
+    """
+    error = message.error()
+    if error is not None:
+        if error.code() == ck.KafkaError._PARTITION_EOF:
+            return None
+        if error.code() in {ck.KafkaError._AUTO_OFFSET_RESET, ck.KafkaError.OFFSET_OUT_OF_RANGE}:
+            raise BadMessage(f"The log of {message.topic()} no longer holds the offset asked for.")
+        raise DependencyDown("kafka")
+    key = message.key()
+    return Record(
+        topic=message.topic(),
+        partition=message.partition(),
+        offset=message.offset(),
+        key=key.decode("utf-8", "replace") if key is not None else None,
+        value=message.value() or b"",
+        headers=dict(message.headers() or ()),
+        timestamp_ms=message.timestamp()[1],
+    )
+
+
+def log_bounds(
+    consumer: ck.Consumer, topic: str, partitions: Iterable[int], timeout_s: float
+) -> dict[int, tuple[int, int]]:
+    """First and end offset of partitions, as the broker says now.
+
+    Raises:
+        DependencyDown: no answer in time.
+    """
+    bounds: dict[int, tuple[int, int]] = {}
+    for partition in partitions:
+        try:
+            result = consumer.get_watermark_offsets(
+                ck.TopicPartition(topic, partition), timeout=timeout_s, cached=False
+            )
+        except ck.KafkaException as exc:
+            raise DependencyDown("kafka") from exc
+        if result is None:
+            raise DependencyDown("kafka")
+        bounds[partition] = (int(result[0]), int(result[1]))
+    return bounds
