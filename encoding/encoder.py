@@ -1,0 +1,185 @@
+"""The encoders of the joint space, served by Triton: words and pictures in, float32 unit vectors out."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from contracts.joint import Vector
+from contracts.space import Space
+from contracts.tensors import CLIP_IMAGE, CLIP_TEXT, EMBEDDING, MODELS, PRIORITY_QUERY, TEXT_ENCODER
+from contracts.trace import TraceContext
+from encoding.manifests import ImageManifest, TextManifest, load_space, read_manifest
+from encoding.pictures import to_tensor
+from encoding.text import TextTokens
+
+Vectors = NDArray[np.float32]
+Tensors = Mapping[str, NDArray[Any]]
+
+# A server with two cores gains nothing from more; the rest wait here and not in Triton's bounded queue.
+_BATCHES_IN_FLIGHT = 2
+
+
+class Inference(Protocol):
+    """Runs a model; `runtime.triton.TritonClient` does, and so may a test's fake."""
+
+    async def infer(
+        self,
+        model: str,
+        inputs: Tensors,
+        outputs: Sequence[str],
+        *,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
+    ) -> dict[str, Vectors]:
+        """Outputs by name."""
+        ...
+
+
+class Encoder:
+    """All towers of one space. Use it inside one event loop.
+
+    Args:
+        repository: the model repository, read for manifests, tokenizers and the space's description.
+    """
+
+    def __init__(self, inference: Inference, repository: Path) -> None:
+        self._inference = inference
+        self.space: Space = load_space(repository)
+        self._text = read_manifest(repository, TEXT_ENCODER, TextManifest)
+        self._clip_text = read_manifest(repository, CLIP_TEXT, TextManifest)
+        self._image = read_manifest(repository, CLIP_IMAGE, ImageManifest)
+        self._text_tokens = _tokens(repository, self._text)
+        self._clip_tokens = _tokens(repository, self._clip_text)
+
+    @property
+    def shares_text_tower(self) -> bool:
+        """Whether the CLIP text tower is the text encoder itself, so that one run serves both."""
+        return self._text.sha256 == self._clip_text.sha256
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest text, in tokens without special ones, that the text encoder reads."""
+        return self._text.max_length - 2
+
+    def token_count(self, text: str) -> int:
+        """Tokens of a text by the text encoder's tokenizer, without special ones."""
+        return self._text_tokens.count(text)
+
+    def prepare_picture(self, image: Image.Image) -> NDArray[np.uint8]:
+        """A decoded RGB picture as the image tower takes it, UINT8 [size, size, 3]."""
+        return to_tensor(image, self._image.image_size, self._image.resize)
+
+    @property
+    def image_size(self) -> int:
+        """Edge of the image tower's input in pixels."""
+        return self._image.image_size
+
+    async def embed_texts(
+        self, texts: Sequence[str], *, priority: int, timeout_s: float, trace: TraceContext | None = None
+    ) -> Vectors:
+        """Texts by the text encoder, float32 [n, text_dim]. Batches hold texts of like length.
+
+        Raises:
+            PayloadTooLarge: a text is longer than `max_tokens`.
+            DependencyDown, Overloaded, DeadlineExceeded, DependencyFailed: see `TritonClient.infer`.
+        """
+        return await self._embed_tokens(TEXT_ENCODER, self._text_tokens, texts, priority, timeout_s, trace)
+
+    async def embed_query_words(
+        self, words: str, *, timeout_s: float, trace: TraceContext | None = None
+    ) -> Vector:
+        """A question's words by the CLIP text tower, float32 [image_dim]. Errors as in `embed_texts`."""
+        vectors = await self._embed_tokens(CLIP_TEXT, self._clip_tokens, [words], PRIORITY_QUERY, timeout_s, trace)
+        row: Vector = vectors[0]
+        return row
+
+    async def embed_pictures(
+        self,
+        pictures: Sequence[NDArray[np.uint8]],
+        *,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
+    ) -> Vectors:
+        """Prepared pictures by the CLIP image tower, float32 [n, image_dim]. Errors as in `embed_texts`."""
+        size = MODELS[CLIP_IMAGE].max_batch_size_cpu
+        batches = [range(i, min(i + size, len(pictures))) for i in range(0, len(pictures), size)]
+
+        def tensors(rows: Sequence[int]) -> Tensors:
+            return {"image": np.stack([pictures[row] for row in rows])}
+
+        return await self._run(
+            CLIP_IMAGE, batches, tensors, self._image.dim, priority=priority, timeout_s=timeout_s, trace=trace
+        )
+
+    async def _embed_tokens(
+        self,
+        model: str,
+        tokens: TextTokens,
+        texts: Sequence[str],
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None,
+    ) -> Vectors:
+        sequences = tokens.ids(texts)
+        batches = _batches(tokens, sequences, MODELS[model].max_batch_size_cpu)
+
+        def tensors(rows: Sequence[int]) -> Tensors:
+            return tokens.pad([sequences[row] for row in rows])
+
+        return await self._run(
+            model, batches, tensors, self._text.dim, priority=priority, timeout_s=timeout_s, trace=trace
+        )
+
+    async def _run(
+        self,
+        model: str,
+        batches: Sequence[Sequence[int]],
+        tensors: Callable[[Sequence[int]], Tensors],
+        dim: int,
+        *,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None,
+    ) -> Vectors:
+        """Run a model over batches of rows, a few at a time; rows keep their order."""
+        out = np.zeros((sum(len(rows) for rows in batches), dim), dtype=np.float32)
+        slots = asyncio.Semaphore(_BATCHES_IN_FLIGHT)
+
+        async def run(rows: Sequence[int]) -> None:
+            async with slots:
+                result = await self._inference.infer(
+                    model, tensors(rows), [EMBEDDING], priority=priority, timeout_s=timeout_s, trace=trace
+                )
+                out[list(rows)] = result[EMBEDDING]
+
+        if len(batches) == 1:
+            await run(batches[0])
+            return out
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for rows in batches:
+                    tasks.create_task(run(rows))
+        except ExceptionGroup as group:
+            # The batches fail alike (server gone, queue full): callers get that one error, not a group.
+            raise group.exceptions[0] from group
+        return out
+
+
+def _batches(tokens: TextTokens, sequences: Sequence[Sequence[int]], size: int) -> list[list[int]]:
+    """Rows grouped by bucket, at most `size` a batch, so that nothing is padded to a stranger's length."""
+    by_bucket: dict[int, list[int]] = {}
+    for row, ids in enumerate(sequences):
+        by_bucket.setdefault(tokens.bucket(len(ids)), []).append(row)
+    return [rows[i : i + size] for rows in by_bucket.values() for i in range(0, len(rows), size)]
+
+
+def _tokens(repository: Path, manifest: TextManifest) -> TextTokens:
+    path = repository / manifest.model / manifest.tokenizer
+    return TextTokens(path, max_length=manifest.max_length, pad_token_id=manifest.pad_token_id)

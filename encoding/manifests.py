@@ -1,0 +1,63 @@
+"""What the exports left beside the models: manifests and the space's description. Unknown fields are ignored."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from contracts.errors import ConfigurationError
+from contracts.space import Space, read_space
+from encoding.pictures import ResizeRule
+
+
+class TextManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a text tower's manifest that encoding needs. `tokenizer` is relative to the manifest."""
+
+    model: str
+    sha256: str
+    dim: int
+    max_length: int
+    pad_token_id: int
+    tokenizer: str
+
+
+class ImageManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of an image tower's manifest that encoding needs. Scaling and normalising are in the graph."""
+
+    model: str
+    sha256: str
+    dim: int
+    image_size: int
+    resize: ResizeRule
+
+
+T = TypeVar("T")
+
+
+def read_manifest(repository: Path, model: str, kind: type[T]) -> T:
+    """A model's manifest.
+
+    Raises:
+        ConfigurationError: the model was not exported, or its manifest is damaged.
+    """
+    path = repository / model / "manifest.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as exc:
+        raise ConfigurationError(f"The model '{model}' is not exported yet: run `trireme setup`.") from exc
+    except msgspec.DecodeError as exc:
+        raise ConfigurationError(f"The manifest of the model '{model}' is damaged: export it again.") from exc
+
+
+def load_space(repository: Path) -> Space:
+    """The joint space that the exported models speak.
+
+    Raises:
+        ConfigurationError: it was not exported yet.
+        BadMessage: it is damaged.
+    """
+    try:
+        data = (repository / "space.json").read_bytes()
+    except OSError as exc:
+        raise ConfigurationError("The joint space is not described yet: run `trireme setup`.") from exc
+    return read_space(data)

@@ -1,0 +1,46 @@
+"""Writes `model_repository/space.json`: which exported towers form the joint space, and their mean vectors."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from contracts.errors import ConfigurationError
+from contracts.space import Space, read_space
+from contracts.tensors import CLIP_IMAGE, CLIP_TEXT, TEXT_ENCODER
+
+_MODEL_OF_TOWER = {"text": TEXT_ENCODER, "clip_text": CLIP_TEXT, "clip_image": CLIP_IMAGE}
+
+
+def write_space(repository: Path, means_file: Path) -> Space:
+    """Describe the space that the exported models of `repository` speak.
+
+    Args:
+        means_file: JSON with "text_dim", "image_dim", "centred" and the float lists "means" by tower.
+
+    Raises:
+        ConfigurationError: a model is not exported yet.
+        BadMessage: the means do not fit the towers.
+    """
+    measured: dict[str, Any] = json.loads(means_file.read_text())
+    encoders = {}
+    for tower, model in _MODEL_OF_TOWER.items():
+        manifest = repository / model / "manifest.json"
+        if not manifest.is_file():
+            raise ConfigurationError(f"The model '{model}' must be exported before the space is described.")
+        encoders[tower] = f"{model}@{json.loads(manifest.read_text())['sha256']}"
+    data = msgspec.json.encode(
+        Space(
+            encoders=encoders,
+            text_dim=measured["text_dim"],
+            image_dim=measured["image_dim"],
+            centred=measured["centred"],
+            means=measured["means"],
+        )
+    )
+    space = read_space(data)
+    staged = repository / "space.json.partial"
+    staged.write_bytes(data)
+    staged.replace(repository / "space.json")
+    return space
