@@ -83,11 +83,13 @@ def fold(events: Iterable[StageEvent]) -> DocumentStatus:
         ValueError: no events, or events of several documents.
     """
     by_version: dict[int, dict[StatusStage, StageEvent]] = {}
+    doc_ids = set()
     for event in events:
+        doc_ids.add(event.doc_id)
         stages = by_version.setdefault(event.version, {})
         if newer(event, stages.get(event.stage)):
             stages[event.stage] = event
-    if len({event.doc_id for stages in by_version.values() for event in stages.values()}) != 1:
+    if len(doc_ids) != 1:
         raise ValueError("fold() takes the events of exactly one document")
     version = max(by_version)
     newest = by_version[version]
