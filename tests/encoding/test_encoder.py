@@ -1,0 +1,116 @@
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from contracts.errors import ConfigurationError, Overloaded, PayloadTooLarge
+from contracts.space import Space
+from contracts.trace import TraceContext
+from encoding.encoder import Encoder
+
+DIM = 4
+
+
+class CountingModel:
+    """Computes a vector that tells the tokens (or the pixels) it was made of; remembers the batches."""
+
+    def __init__(self, fail_after: int | None = None) -> None:
+        self.batches: list[tuple[str, tuple[int, ...]]] = []
+        self._fail_after = fail_after
+
+    async def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, NDArray[Any]],
+        outputs: Sequence[str],
+        *,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
+    ) -> dict[str, NDArray[np.float32]]:
+        if self._fail_after is not None and len(self.batches) >= self._fail_after:
+            raise Overloaded("full")
+        tensor = next(iter(inputs.values()))
+        self.batches.append((model, tensor.shape))
+        rows = [
+            np.full(DIM, (row * inputs["attention_mask"][i]).sum() if "attention_mask" in inputs else row.mean())
+            for i, row in enumerate(tensor)
+        ]
+        return {"embedding": np.stack(rows).astype(np.float32)}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 1, "a": 2, "b": 3}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    for model in ("text_encoder", "clip_text", "clip_image"):
+        (tmp_path / model / "1").mkdir(parents=True)
+        manifest = {
+            "model": model,
+            "sha256": "same" if "text" in model else "other",
+            "dim": DIM,
+            "max_length": 32,
+            "pad_token_id": 0,
+            "tokenizer": "1/tokenizer.json",
+            "image_size": 8,
+            "resize": "pad_square",
+        }
+        (tmp_path / model / "manifest.json").write_text(json.dumps(manifest))
+        if "text" in model:
+            tokenizer.save(str(tmp_path / model / "1" / "tokenizer.json"))
+    means = dict.fromkeys(("text", "clip_text", "clip_image"), [0.0] * DIM)
+    space = Space(encoders=dict.fromkeys(means, "x@1"), text_dim=DIM, image_dim=DIM, centred=False, means=means)
+    (tmp_path / "space.json").write_text(
+        json.dumps({f: getattr(space, f) for f in ("encoders", "text_dim", "image_dim", "centred", "means")})
+    )
+    return tmp_path
+
+
+async def test_vectors_come_back_in_the_order_of_their_texts(repository: Path) -> None:
+    model = CountingModel()
+    texts = ["a " * n + "b" for n in (1, 30, 2, 14, 1, 7, 20, 3, 1, 1, 1, 1)]
+    vectors = await Encoder(model, repository).embed_texts(texts, priority=2, timeout_s=5)
+    assert vectors[:, 0].tolist() == [2 * text.count("a") + 3 for text in texts]
+
+
+async def test_no_text_is_padded_to_the_length_of_a_much_longer_one(repository: Path) -> None:
+    model = CountingModel()
+    await Encoder(model, repository).embed_texts(["a"] * 9 + ["a " * 30], priority=2, timeout_s=5)
+    assert sorted(shape for _, shape in model.batches) == [(1, 8), (1, 32), (8, 8)]
+
+
+async def test_a_text_longer_than_the_model_reads_is_refused_with_both_numbers(repository: Path) -> None:
+    with pytest.raises(PayloadTooLarge, match=r"33 tokens.* at most 32"):
+        await Encoder(CountingModel(), repository).embed_texts(["a " * 33], priority=2, timeout_s=5)
+
+
+async def test_pictures_are_split_into_batches_that_the_server_takes(repository: Path) -> None:
+    model = CountingModel()
+    pictures = [np.full((8, 8, 3), i, dtype=np.uint8) for i in range(11)]
+    vectors = await Encoder(model, repository).embed_pictures(pictures, priority=2, timeout_s=5)
+    assert vectors[:, 0].tolist() == list(range(11))
+    assert sorted(shape[0] for _, shape in model.batches) == [3, 8]
+
+
+async def test_a_failing_batch_gives_its_own_error_and_not_a_group(repository: Path) -> None:
+    with pytest.raises(Overloaded):
+        await Encoder(CountingModel(fail_after=1), repository).embed_texts(["a"] * 30, priority=2, timeout_s=5)
+
+
+async def test_nothing_to_embed_is_an_empty_array(repository: Path) -> None:
+    vectors = await Encoder(CountingModel(), repository).embed_texts([], priority=2, timeout_s=5)
+    assert vectors.shape == (0, DIM)
+
+
+def test_equal_weights_mean_one_shared_text_tower(repository: Path) -> None:
+    assert Encoder(CountingModel(), repository).shares_text_tower
+
+
+def test_a_repository_without_exports_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="trireme setup"):
+        Encoder(CountingModel(), tmp_path)

@@ -1,0 +1,76 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from contracts.errors import InvalidInput, PayloadTooLarge, UnsupportedMedia
+from encoding.pictures import decode_picture, to_tensor
+
+
+def png(image: Image.Image, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("RGB", (200, 10, 30), (200, 10, 30)),
+        ("RGBA", (200, 10, 30, 0), (255, 255, 255)),
+        ("L", 77, (77, 77, 77)),
+        ("LA", (10, 0), (255, 255, 255)),
+        ("1", 1, (255, 255, 255)),
+    ],
+)
+def test_every_kind_of_pixel_becomes_rgb_over_white(mode: str, colour: object, expected: tuple[int, ...]) -> None:
+    image = decode_picture(png(Image.new(mode, (5, 4), colour)))  # type: ignore[arg-type]
+    assert image.mode == "RGB"
+    assert image.getpixel((2, 2)) == expected
+
+
+def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
+    grey = Image.fromarray(np.full((4, 4), 0x8080, dtype=np.uint16))
+    assert decode_picture(png(grey)).getpixel((1, 1)) == (128, 128, 128)
+
+
+def test_a_photo_taken_sideways_is_turned_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 20)).save(buffer, format="JPEG", exif=exif)
+    assert decode_picture(buffer.getvalue()).size == (20, 40)
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
+    with pytest.raises(PayloadTooLarge, match=r"1\.0 megapixels"):
+        decode_picture(png(Image.new("L", (1000, 1000))), max_pixels=999_999)
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", InvalidInput),
+        (b"not a picture", UnsupportedMedia),
+        (png(Image.new("RGB", (64, 64)))[:60], InvalidInput),
+        (b"%PDF-1.7 nothing", UnsupportedMedia),
+    ],
+)
+def test_bytes_that_are_no_picture_get_a_clear_error(data: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        decode_picture(data)
+
+
+@pytest.mark.parametrize("rule", ["shortest_edge_center_crop", "pad_square", "stretch"])
+@pytest.mark.parametrize("size", [(300, 20), (20, 300), (1, 1), (224, 224)])
+def test_every_rule_gives_the_models_shape(rule: str, size: tuple[int, int]) -> None:
+    tensor = to_tensor(Image.new("RGB", size, "red"), 96, rule)  # type: ignore[arg-type]
+    assert tensor.shape == (96, 96, 3)
+    assert tensor.dtype == np.uint8
+
+
+def test_padding_keeps_the_whole_picture_on_white() -> None:
+    tensor = to_tensor(Image.new("RGB", (100, 50), "black"), 100, "pad_square")
+    assert (tensor[0] == 255).all()
+    assert (tensor[50] == 0).all()
