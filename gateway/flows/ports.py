@@ -1,0 +1,165 @@
+"""What the search flow needs from outside, as small protocols. Clients implement them, and so do the tests' fakes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.api import SearchResponse
+from contracts.generations import Generation
+from contracts.joint import Vector
+from contracts.search import SearchReply, SearchRequest, ShardHit
+from contracts.space import Space
+from contracts.trace import TraceContext
+from gateway.core.cached_answer import CachedAnswer
+from gateway.core.query import SearchQuery
+
+
+class Search(Protocol):
+    """Anything that answers searches; other flows depend on this and not on the search flow's insides."""
+
+    async def search(
+        self, query: SearchQuery, *, trace: TraceContext, arrived_s: float | None = None
+    ) -> SearchResponse:
+        """Answer a query within its budget; see `gateway.flows.search.SearchFlow.search`."""
+        ...
+
+
+class QueryEncoder(Protocol):
+    """Turns words and pictures into vectors; `encoding.encoder.Encoder` does."""
+
+    @property
+    def space(self) -> Space:
+        """The joint space that the vectors belong to."""
+        ...
+
+    @property
+    def shares_text_tower(self) -> bool:
+        """Whether the CLIP text tower is the text encoder itself, so that one run serves both."""
+        ...
+
+    async def embed_texts(
+        self, texts: Sequence[str], *, priority: int, timeout_s: float, trace: TraceContext | None = None
+    ) -> NDArray[np.float32]:
+        """Float32 [n, text_dim]."""
+        ...
+
+    async def embed_query_words(
+        self, words: str, *, timeout_s: float, trace: TraceContext | None = None
+    ) -> Vector:
+        """Float32 [image_dim]."""
+        ...
+
+    async def embed_pictures(
+        self,
+        pictures: Sequence[NDArray[np.uint8]],
+        *,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
+    ) -> NDArray[np.float32]:
+        """Float32 [n, image_dim]."""
+        ...
+
+
+class Conversation(Protocol):
+    """One search on the bus: requests go out under one correlation id, replies come in until it is closed."""
+
+    @property
+    def correlation_id(self) -> str:
+        """The id that requests of this search must carry."""
+        ...
+
+    def send(self, request: SearchRequest, group: int, trace: TraceContext) -> None:
+        """Publish to a replica group. Raises DependencyDown or Overloaded at once, never waits."""
+        ...
+
+    async def next_reply(self, timeout_s: float) -> SearchReply | None:
+        """The next reply in order of arrival, or None when `timeout_s` has passed."""
+        ...
+
+    def close(self) -> None:
+        """No more replies are wanted; those that still come are late."""
+        ...
+
+
+class ShardBus(Protocol):
+    """Request and reply between this gateway and the replica groups."""
+
+    @property
+    def reply_partition(self) -> int:
+        """Where shards send their replies to."""
+        ...
+
+    def available(self) -> bool:
+        """False while Kafka is known to be away."""
+        ...
+
+    def open(self) -> Conversation:
+        """Begin a search. Raises DependencyDown while Kafka is away, Overloaded when too many are open."""
+        ...
+
+    def late_replies(self) -> Sequence[tuple[str, SearchReply]]:
+        """Replies that came after their conversation was closed, since the last call."""
+        ...
+
+
+class AnswerCache(Protocol):
+    """Remembers answers; never raises, and never takes longer than a few milliseconds."""
+
+    async def get(self, key: str) -> CachedAnswer | None:
+        """What was kept under this key, without hits of documents deleted meanwhile. None also when unreachable."""
+        ...
+
+    def put(self, key: str, answer: CachedAnswer) -> None:
+        """Keep an answer; returns at once and writes behind."""
+        ...
+
+    def available(self) -> bool:
+        """False while the cache is left alone because it failed."""
+        ...
+
+
+class Generations(Protocol):
+    """Which index generation searches go to."""
+
+    def current(self) -> Generation:
+        """The serving generation. Raises DependencyDown while none is known."""
+        ...
+
+
+class HitLinks(Protocol):
+    """Makes the short-lived links of a hit."""
+
+    def picture(self, hit: ShardHit) -> str | None:
+        """Link to the picture; None for text."""
+        ...
+
+    def thumbnail(self, hit: ShardHit) -> str | None:
+        """Link to the small picture; None for text."""
+        ...
+
+    def document(self, hit: ShardHit) -> str | None:
+        """Link to the whole document."""
+        ...
+
+
+class SearchMeter(Protocol):
+    """Where the flow reports what it did, for metrics."""
+
+    def answered(self, served_by: str, total_ms: float, timings_ms: Mapping[str, float]) -> None:
+        """A search was answered."""
+        ...
+
+    def missing_shards(self, group: int, count: int) -> None:
+        """Shards did not answer in time."""
+        ...
+
+    def hedged(self, reason: str) -> None:
+        """A request was repeated to the other group."""
+        ...
+
+    def breaker(self, name: str, state: str) -> None:
+        """A breaker stands at "closed", "half_open" or "open"."""
+        ...

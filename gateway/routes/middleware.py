@@ -1,0 +1,79 @@
+"""Around every request: its trace, its metrics, security headers, and the last net for unexpected errors. Pure ASGI."""
+
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from contracts.metrics import HTTP_REQUESTS
+from contracts.trace import TRACEPARENT, TraceContext
+from gateway.routes.problems import internal
+from runtime.telemetry import Metrics, continue_trace, get_logger
+
+TRACE_HEADER = "X-Trace-Id"
+
+_SECURITY: Mapping[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+# The interactive API page brings scripts of its own; it is the one page that may.
+_API_PAGES = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+_log = get_logger(__name__)
+
+
+class RequestContext:
+    """Outermost middleware. Routes find the trace at `request.state.trace`; every response carries its id.
+
+    Headers that a route has set itself (such as its own Content-Security-Policy) are left as they are.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self._app = app
+        self._requests = metrics.counter(HTTP_REQUESTS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        trace = continue_trace(Headers(scope=scope).get(TRACEPARENT))
+        scope.setdefault("state", {})["trace"] = trace
+        status: int | None = None
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _add_headers(MutableHeaders(scope=message), scope["path"], trace)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception as exc:
+            _log.error("request_failed", path=scope["path"], trace_id=trace.trace_id, exc_info=exc)
+            if status is not None:
+                raise
+            await internal(trace.trace_id)(scope, receive, send_with_headers)
+        finally:
+            self._requests.labels(*_labels(scope, status)).inc()
+
+
+def _add_headers(headers: MutableHeaders, path: str, trace: TraceContext) -> None:
+    headers[TRACE_HEADER] = trace.trace_id
+    for name, value in _SECURITY.items():
+        if name == "Content-Security-Policy" and path in _API_PAGES:
+            continue
+        headers.setdefault(name, value)
+
+
+def _labels(scope: Scope, status: int | None) -> tuple[str, str, str]:
+    """Method, route template and status; a template, not a path, so that the number of series is bounded."""
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    return method, getattr(scope.get("route"), "path", "unmatched"), str(status or 499)

@@ -1,0 +1,140 @@
+"""Every error as application/problem+json (RFC 9457), from one table. A client never sees an exception's own words."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+
+from contracts import errors
+from contracts.api import Problem
+from gateway.routes.context import trace_of
+from runtime.telemetry import get_logger
+
+MEDIA_TYPE = "application/problem+json"
+
+# The most special class of an error counts; what is not listed is an internal error.
+STATUS: Mapping[type[errors.TriremeError], int] = {
+    errors.InvalidInput: 422,
+    errors.PayloadTooLarge: 413,
+    errors.UnsupportedMedia: 415,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.DocumentFailed: 422,
+    errors.Superseded: 409,
+    errors.Overloaded: 429,
+    errors.DeadlineExceeded: 504,
+    errors.DependencyDown: 503,
+    errors.DependencyFailed: 502,
+}
+_RETRY_DEADLINE_S = 1.0
+
+_log = get_logger(__name__)
+
+
+def status_of(error: errors.TriremeError) -> int:
+    """HTTP status of an error of ours."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def problem_response(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    trace_id: str | None = None,
+    retry_after_s: float | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Response:
+    """A problem as a response, with Retry-After in whole seconds where it is known."""
+    problem = Problem(
+        type=f"about:blank#{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        trace_id=trace_id,
+        retry_after_s=retry_after_s,
+        extra=extra or {},
+    )
+    headers = {"Retry-After": str(max(1, ceil(retry_after_s)))} if retry_after_s is not None else None
+    return Response(msgspec.json.encode(problem), status, headers, MEDIA_TYPE)
+
+
+def problem_of(error: errors.TriremeError, trace_id: str | None) -> Response:
+    """The response to an error of ours. Messages of the error tree are written for callers."""
+    status = status_of(error)
+    if status == 500:
+        return internal(trace_id)
+    retry_after_s = getattr(error, "retry_after_s", None)
+    if isinstance(error, errors.DeadlineExceeded):
+        retry_after_s = _RETRY_DEADLINE_S
+    cause = {"cause": error.cause} if isinstance(error, errors.DocumentFailed) else {}
+    return problem_response(
+        status, error.code, error.message, trace_id=trace_id, retry_after_s=retry_after_s, extra=cause
+    )
+
+
+def sentences(details: list[ErrorDetails] | list[Any]) -> list[str]:
+    """Validation errors as sentences that name the field and never repeat what was sent."""
+    lines = []
+    for detail in details:
+        place = ".".join(str(part) for part in detail["loc"] if part not in {"body", "query", "path"})
+        lines.append(f"{place or 'The request'}: {detail['msg']}.")
+    return lines
+
+
+def install(app: FastAPI) -> None:
+    """Make the app answer every error as a problem."""
+
+    async def ours(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, errors.TriremeError)
+        if status_of(exc) == 500:
+            _log.error("request_failed", path=request.url.path, exc_info=exc)
+        return problem_of(exc, trace_of(request).trace_id)
+
+    async def invalid(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, RequestValidationError)
+        lines = sentences(list(exc.errors()))
+        return problem_response(
+            422, "invalid_input", " ".join(lines), trace_id=trace_of(request).trace_id, extra={"errors": lines}
+        )
+
+    async def http(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, HTTPException)
+        status = 422 if exc.status_code == 400 else exc.status_code
+        response = problem_response(
+            status, _http_code(status), _http_detail(exc), trace_id=trace_of(request).trace_id
+        )
+        for name, value in (exc.headers or {}).items():
+            response.headers[name] = value
+        return response
+
+    app.add_exception_handler(errors.TriremeError, ours)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+
+
+def internal(trace_id: str | None) -> Response:
+    """The response to an error that nobody expected; `gateway.routes.middleware` gives it."""
+    detail = "Something went wrong on our side. The trace id finds it in the logs."
+    return problem_response(500, "internal", detail, trace_id=trace_id)
+
+
+def _http_code(status: int) -> str:
+    return {404: "not_found", 405: "method_not_allowed", 422: "invalid_input"}.get(status, f"http_{status}")
+
+
+def _http_detail(exc: HTTPException) -> str:
+    if exc.status_code == 404:
+        return "There is nothing at this address."
+    if exc.status_code == 405:
+        return "This address does not take that method."
+    if exc.status_code == 400:
+        return "The body of the request cannot be read."
+    return f"The request was refused: {HTTPStatus(exc.status_code).phrase.lower()}."

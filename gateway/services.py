@@ -1,0 +1,46 @@
+"""Everything that the routes may call, built once in `gateway.app` and found at `request.app.state.services`."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from contracts.joint import Weights
+from gateway.core.clock import Clock
+from gateway.flows.pictures import PictureReader
+from gateway.flows.ports import Search
+from runtime.telemetry import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the search routes accept, and what they fill in."""
+
+    query_chars: int
+    picture_bytes: int
+    weights: Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether searches can be answered, and what each part says."""
+
+    ready: bool
+    details: Mapping[str, object]
+
+
+@dataclass(slots=True, kw_only=True)
+class Services:
+    """The gateway's flows and what its routes need beside them.
+
+    Args:
+        pictures: reads uploaded query pictures, bounded and off the event loop.
+        readiness: asks every dependency.
+        models: names of the models that answer now.
+    """
+
+    clock: Clock
+    metrics: Metrics
+    limits: Limits
+    search: Search
+    pictures: PictureReader
+    readiness: Callable[[], Awaitable[Readiness]]
+    models: Callable[[], Awaitable[list[str]]]

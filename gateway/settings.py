@@ -1,0 +1,82 @@
+"""Settings of the gateway process, from `TRIREME_*` variables (see `runtime.settings`)."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from contracts.joint import Weights
+from contracts.topics import REPLY_PARTITIONS
+from gateway.core.budget import Budgets
+from runtime.settings import ProcessSettings
+
+_LOOPBACK = "127.0.0.1"
+
+
+class GatewaySettings(ProcessSettings):
+    """What a gateway can be told.
+
+    Args:
+        host: only the loopback address is accepted while `api_keys` is empty.
+        ordinal: this gateway's partition of `search_res`; two gateways may share one, at the cost of speed.
+        generation: name of an index generation, or "auto" for the youngest one that is serving.
+        search_group: which replica group is asked first: "gpu" (group 0) or "cpu" (group 1).
+        allowed_hosts: host names accepted in the Host header, without port.
+        search_budget_ms and the other budgets: measured from the arrival of the request, see `gateway.core.budget`.
+        max_searches: searches under way at once; more are refused with 429.
+        weight_*: ranking weights for queries that bring none.
+        link_secret: secret of the short-lived links, at least 16 characters; made at start when empty.
+        status_db: path of the SQLite file with the documents' states.
+    """
+
+    process: str = "gateway"
+    host: str = _LOOPBACK
+    port: int = Field(default=8080, ge=0, le=65535)
+    ordinal: int = Field(default=0, ge=0, lt=REPLY_PARTITIONS)
+    generation: str = "auto"
+    search_group: Literal["gpu", "cpu"] = "gpu"
+    api_keys: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
+
+    encode_budget_ms: float = Field(default=80, gt=0)
+    hedge_after_ms: float = Field(default=40, gt=0)
+    hedge_until_ms: float = Field(default=110, gt=0)
+    hedge_share: float = Field(default=0.05, ge=0, le=1)
+    shard_deadline_ms: float = Field(default=180, gt=0)
+    search_budget_ms: float = Field(default=200, gt=0)
+
+    max_searches: int = Field(default=64, ge=1)
+    max_query_chars: int = Field(default=2000, ge=1)
+    max_picture_bytes: int = Field(default=10 * 1024 * 1024, ge=1)
+    max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
+    max_upload_bytes: int = Field(default=128 * 1024 * 1024, ge=1)
+
+    cache_fresh_s: float = Field(default=300, ge=0)
+    cache_kept_s: float = Field(default=86_400, ge=1)
+    cache_wait_ms: float = Field(default=10, gt=0)
+
+    weight_text_text: float = 1.0
+    weight_text_image: float = 1.0
+    weight_image_image: float = 1.0
+
+    link_secret: str = ""
+    status_db: str = ".trireme/data/gateway-status.sqlite"
+
+    @model_validator(mode="after")
+    def _stay_on_loopback(self) -> Self:
+        if self.host != _LOOPBACK and not self.api_keys:
+            raise ValueError("while no API key exists the gateway listens on 127.0.0.1 only")
+        return self
+
+    def budgets(self) -> Budgets:
+        """The time budgets of one search."""
+        return Budgets(
+            encode_s=self.encode_budget_ms / 1000,
+            hedge_after_s=self.hedge_after_ms / 1000,
+            hedge_until_s=self.hedge_until_ms / 1000,
+            shard_deadline_s=self.shard_deadline_ms / 1000,
+            total_s=self.search_budget_ms / 1000,
+        )
+
+    def weights(self) -> Weights:
+        """Ranking weights for queries that bring none."""
+        return Weights(self.weight_text_text, self.weight_text_image, self.weight_image_image)
