@@ -1,0 +1,86 @@
+# Trireme on one machine. Needs make and Python 3.11 with pip (or uv); everything else is fetched, pinned by hash.
+# Files under .venv*/ and .trireme/ tell make what is done; `make clean` forgets it all.
+
+UV      := sh scripts/uv.sh
+PYTHON  := .venv/bin/python
+TRIREME := .venv/bin/trireme
+APP     := .venv/.installed
+DEV     := .venv/.installed-dev
+SERVING := .venv-serving/.installed
+EXPORT  := .venv-export/.installed
+FAST    := not integration and not chaos and not browser and not export_env
+ARGS    ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup up check test test-integration test-browser test-chaos test-export format bench soak clean \
+	system-packages
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
+
+demo: ## Set up, start the stack, ingest samples/, ask questions; stays up until Ctrl-C
+	@sh scripts/demo.sh $(ARGS)
+
+setup: $(APP) $(SERVING) ## Install what the stack needs and export the models
+	@$(TRIREME) setup
+
+up: setup ## Start the stack and stay in the foreground
+	@$(TRIREME) up $(ARGS)
+
+check: $(DEV) ## Format, lint, types, import contracts, fast tests
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PYTHON) -m pytest -m "$(FAST)" $(ARGS)
+
+test: system-packages check test-integration test-browser test-chaos test-export ## Every test there is
+
+test-integration: $(DEV) setup ## Tests against real Triton, Kafka and Redis
+	$(PYTHON) -m pytest -m integration $(ARGS)
+
+test-browser: $(DEV) setup ## The page in headless Chromium
+	$(PYTHON) -m pytest -m browser $(ARGS)
+
+test-chaos: $(DEV) setup ## Kills every process in turn while documents are ingested
+	$(PYTHON) -m pytest -m chaos $(ARGS)
+
+test-export: $(EXPORT) setup ## Exported models against PyTorch
+	.venv-export/bin/python -m pytest -m export_env tests/export $(ARGS)
+
+format: $(DEV) ## Put the code into its one format
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+bench: setup ## Latencies through the gateway, as a table and as JSON
+	@$(PYTHON) -m benchmarks.latency $(ARGS)
+
+soak: $(DEV) setup ## The chaos tests again and again, 10 rounds unless ROUNDS says otherwise
+	for round in $$(seq $(or $(ROUNDS),10)); do $(PYTHON) -m pytest -m chaos -q $(ARGS) || exit 1; done
+
+system-packages: ## Programs that the tests use from the system (as root: installs them)
+	@sh scripts/system_packages.sh tesseract=tesseract-ocr redis-server=redis-server chromium=chromium
+
+clean: ## Delete the environments and everything that was generated
+	rm -rf .venv .venv-serving .venv-export .trireme model_repository/*/[0-9]* model_repository/*/manifest.json \
+		model_repository/space.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+.venv/bin/python .venv-serving/bin/python .venv-export/bin/python: %/bin/python:
+	@$(UV) venv --quiet --allow-existing --python 3.11 $*
+
+$(APP): requirements/app.txt pyproject.toml | .venv/bin/python
+	@$(UV) pip install --quiet --python .venv --require-hashes -r requirements/app.txt
+	@$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): requirements/dev.txt $(APP)
+	@$(UV) pip install --quiet --python .venv --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(SERVING): requirements/serving.txt | .venv-serving/bin/python
+	@$(UV) pip install --quiet --python .venv-serving --no-deps --require-hashes -r requirements/serving.txt
+	@touch $@
+
+$(EXPORT): requirements/export.txt | .venv-export/bin/python
+	@$(UV) pip install --quiet --python .venv-export --require-hashes -r requirements/export.txt
+	@touch $@
