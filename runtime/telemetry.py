@@ -33,7 +33,7 @@ def configure_logging(process: str, level: str = "INFO", *, json: bool = True) -
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger that names its module."""
-    return cast(structlog.stdlib.BoundLogger, structlog.get_logger(logger=name))
+    return cast(structlog.stdlib.BoundLogger, structlog.get_logger(module=name))
 
 
 def new_trace() -> TraceContext:
