@@ -123,7 +123,11 @@ class StageView:
 
 @dataclass(frozen=True, slots=True)
 class DocumentView:
-    """`GET /v1/documents/{id}`, and the answer to an upload or a delete."""
+    """`GET /v1/documents/{id}`, and the answer to an upload or a delete.
+
+    Args:
+        file_url: short-lived signed path of the original on the gateway, None once the document goes.
+    """
 
     doc_id: str
     state: str
@@ -136,6 +140,7 @@ class DocumentView:
     reason: str | None
     trace_id: str | None
     stages: list[StageView] = field(default_factory=list)
+    file_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

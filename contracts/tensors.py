@@ -55,3 +55,21 @@ MODELS: Mapping[str, ModelSpec] = MappingProxyType(
         CLIP_IMAGE: ModelSpec(CLIP_IMAGE, (TensorSpec("image", "UINT8", (None, None, 3)),), _VECTOR),
     }
 )
+
+# The language model is decoupled: one request, a stream of responses, no batch dimension. Each response carries
+# whole characters; the last one has a finish reason ("stop" or "length").
+LLAMA_SPEC = ModelSpec(
+    LLAMA,
+    inputs=(
+        TensorSpec("prompt", "BYTES", (1,)),
+        TensorSpec("max_tokens", "INT32", (1,)),
+        TensorSpec("temperature", "FP32", (1,)),
+    ),
+    outputs=(
+        TensorSpec("delta", "BYTES", (1,)),
+        TensorSpec("completion_tokens", "INT32", (1,)),
+        TensorSpec("finish_reason", "BYTES", (1,)),
+    ),
+    max_batch_size_cpu=0,
+    max_batch_size_gpu=0,
+)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from contracts.joint import Weights
 from gateway.core.clock import Clock
+from gateway.core.links import Links
+from gateway.flows.answer import AnswerFlow
+from gateway.flows.documents import Documents, Store
 from gateway.flows.pictures import PictureReader
 from gateway.flows.ports import Search
 from runtime.telemetry import Metrics
@@ -35,6 +38,7 @@ class Services:
         pictures: reads uploaded query pictures, bounded and off the event loop.
         readiness: asks every dependency.
         models: names of the models that answer now.
+        store, links: pictures and originals, and the short-lived links to them.
     """
 
     clock: Clock
@@ -44,3 +48,7 @@ class Services:
     pictures: PictureReader
     readiness: Callable[[], Awaitable[Readiness]]
     models: Callable[[], Awaitable[list[str]]]
+    answers: AnswerFlow
+    documents: Documents
+    store: Store
+    links: Links

@@ -1,0 +1,48 @@
+"""The playground at `/`: static files of the package, with a policy that lets the page reach nothing but us."""
+
+import hashlib
+from collections.abc import Mapping
+from importlib.resources import files
+from types import MappingProxyType
+
+from fastapi import APIRouter, Request, Response
+
+from contracts.errors import NotFound
+
+router = APIRouter(include_in_schema=False)
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "index.html": "text/html; charset=utf-8",
+        "app.js": "text/javascript; charset=utf-8",
+        "style.css": "text/css; charset=utf-8",
+        "icon.svg": "image/svg+xml",
+    }
+)
+
+
+@router.get("/")
+async def page(request: Request) -> Response:
+    """The page."""
+    return _file(request, "index.html")
+
+
+@router.get("/playground/{name}")
+async def asset(request: Request, name: str) -> Response:
+    """What the page needs."""
+    return _file(request, name)
+
+
+def _file(request: Request, name: str) -> Response:
+    if name not in _KINDS:
+        raise NotFound("There is nothing at this address.")
+    data = files("gateway").joinpath("playground", name).read_bytes()
+    etag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache", "Content-Security-Policy": _POLICY}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    return Response(data, headers=headers, media_type=_KINDS[name])
