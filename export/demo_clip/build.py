@@ -1,0 +1,103 @@
+"""Writes `clip_image` into the model repository from the checked-in weights, and its manifest. No PyTorch."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from export.demo_clip.config import CARD, DIM, IMAGE_SIZE, MEAN, STD, WEIGHTS
+from export.demo_clip.graph import OPSET, build_graph, read_weights
+from export.demo_clip.heldout import embed_pictures, read_heldout
+
+MODEL = "clip_image"
+VERSION = "1"
+STAGED_PREFIX = "0."  # Triton reads no version from such a name.
+MIN_COSINE = 0.9999
+"""float32 on both sides and the same network: what is left is the order of additions."""
+
+
+class ParityError(Exception):
+    """The exported graph does not give PyTorch's vectors."""
+
+
+def export_clip_image(repository: Path) -> Path:
+    """Write `clip_image/1/model.onnx` and `clip_image/manifest.json`; returns the version folder.
+
+    An export is staged beside the version it replaces, compared with PyTorch's recorded vectors, and only then moved
+    into place. Takes about a second.
+
+    Raises:
+        ParityError: the graph is not the network that was trained; the repository is left as it was.
+    """
+    folder = repository / MODEL
+    folder.mkdir(parents=True, exist_ok=True)
+    staged = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=folder))
+    try:
+        # mkdtemp makes folders that only their owner can enter; a server under another user reads this one.
+        staged.chmod(0o755)
+        model = build_graph(read_weights())
+        parity = check_parity(model)
+        onnx.save(model, staged / "model.onnx")
+        version = folder / VERSION
+        _replace(version, staged)
+        _write_manifest(folder, parity)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return version
+
+
+def check_parity(model: onnx.ModelProto) -> dict[str, float]:
+    """Compares the graph with PyTorch's recorded vectors of held-out pictures.
+
+    Raises:
+        ParityError: a cosine is below MIN_COSINE.
+    """
+    heldout = read_heldout()
+    n = len(heldout.reference)
+    vectors = embed_pictures(model.SerializeToString(), heldout.pictures[:n])
+    cosines = (vectors * heldout.reference).sum(axis=1)
+    worst = float(cosines.min())
+    if n == 0 or not worst >= MIN_COSINE:
+        raise ParityError(f"cosine {worst:.6f} to PyTorch's vectors is below {MIN_COSINE}")
+    largest = float(np.abs(vectors - heldout.reference).max())
+    return {"pictures": n, "min_cosine": round(worst, 7), "max_abs_error": round(largest, 8)}
+
+
+def _write_manifest(folder: Path, parity: dict[str, float]) -> None:
+    card = json.loads(CARD.read_text(encoding="utf-8"))
+    manifest = {
+        "model": MODEL,
+        "source": f"{card['model']}, {card['training']['trained']}",
+        "licence": card["licence"],
+        "precision": "fp32 (weights kept as fp16)",
+        "opset": OPSET,
+        "dim": DIM,
+        "image_size": IMAGE_SIZE,
+        "resize": "pad_square",
+        "interpolation": "bicubic",
+        "mean": MEAN,
+        "std": STD,
+        "normalising": "in the graph",
+        "normalised": True,
+        "sha256": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest(),
+        "parity": parity,
+        "held_out": card["held_out"]["as trained"]["all"],
+    }
+    staged = folder / f"{STAGED_PREFIX}manifest.json"
+    staged.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    staged.replace(folder / "manifest.json")
+
+
+def _replace(version: Path, staged: Path) -> None:
+    """Put the staged folder in the version's place."""
+    retired = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=version.parent))
+    try:
+        if version.exists():
+            version.rename(retired / VERSION)
+        staged.rename(version)
+    finally:
+        shutil.rmtree(retired, ignore_errors=True)
