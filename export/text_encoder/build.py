@@ -1,7 +1,8 @@
 """Writes a version of `text_encoder` and `clip_text` into the model repository, out of one checkpoint folder.
 
-An export is staged beside the version it replaces, compared with PyTorch's recorded vectors, and moved into place only
-then: one that fails leaves the repository as it was. Staged names begin with "0.", which the server reads as no version.
+An export is staged beside the version it replaces, compared with PyTorch's recorded vectors, and moved into
+place only then: one that fails leaves the repository as it was. Staged names begin with "0.", which the server
+reads as no version.
 """
 
 from __future__ import annotations
@@ -38,21 +39,19 @@ def export_text_encoder(repository: Path, checkpoint: Path) -> Path:
 
 
 def export_clip_text(repository: Path, checkpoint: Path) -> Path:
-    """Export the text tower of the demo CLIP: the same frozen encoder, as a model of its own (locked-text tuning)."""
+    """Export the text tower of the demo CLIP: the same frozen encoder, as a model of its own (locked text)."""
     return export_model(repository, checkpoint, "clip_text")
 
 
 def is_current(repository: Path, checkpoint: Path, model: str) -> bool:
     """Whether the repository holds what `export_model` would write. Reads no weights: a few milliseconds."""
     folder = repository / model
-    complete = all(
-        (folder / VERSION / name).is_file() for name in ("model.onnx", WEIGHTS_FILE, "tokenizer.json")
-    )
+    complete = all((folder / VERSION / name).is_file() for name in ("model.onnx", WEIGHTS_FILE, "tokenizer.json"))
     return complete and read_build_key(folder) == build_key(checkpoint)
 
 
 def export_model(repository: Path, checkpoint: Path, model: str) -> Path:
-    """Export the checkpoint folder as version 1 of `model`, unless it is there already; returns the version folder.
+    """Export the checkpoint folder as version 1 of `model` unless it is there; returns the version folder.
 
     Writes `<model>/1/{model.onnx,model.safetensors,tokenizer.json}` and `<model>/manifest.json`.
 

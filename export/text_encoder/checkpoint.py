@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contracts.errors import ConfigurationError
+
 WEIGHTS_FILE = "model.safetensors"
 # Safetensors: 8 bytes header length (little endian), a JSON header, then the tensors. The format caps the header.
 MAX_HEADER_BYTES = 100_000_000
 
 
-class CheckpointError(Exception):
+class CheckpointError(ConfigurationError):
     """The checkpoint folder is missing something, or is of an architecture that this export does not know."""
 
 
@@ -53,9 +55,7 @@ def read_config(folder: Path) -> BertConfig:
     raw = json.loads((folder / "config.json").read_text())
     found = (raw.get("model_type"), raw.get("hidden_act"), raw.get("position_embedding_type", "absolute"))
     if found != ("bert", "gelu", "absolute"):
-        raise CheckpointError(
-            f"{folder}: model type, activation and positions are {found}, not those of BERT"
-        )
+        raise CheckpointError(f"{folder}: model type, activation and positions are {found}, not those of BERT")
     sizes = {name: raw[name] for name in BertConfig.__dataclass_fields__}
     return BertConfig(**sizes)
 

@@ -4,13 +4,14 @@ Every initializer keeps its checkpoint name and layout and points at its bytes i
 graph is a few hundred kilobytes and nothing is copied. Dense layers are `Gemm` with transB because checkpoints
 store them as [out, in].
 
-Contract (B = batch, S = sequence): input_ids, attention_mask INT64 [B, S] -> embedding FP32 [B, hidden], the mean of
-the unmasked token vectors, scaled to length 1.
+Contract (B = batch, S = sequence): input_ids, attention_mask INT64 [B, S] -> embedding FP32 [B, hidden], the
+mean of the unmasked token vectors, scaled to length 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -54,16 +55,12 @@ def _embeddings(writer: _GraphWriter, config: BertConfig) -> str:
     """Sum of word, position and first token type, normalised; flattened to [B * S, hidden]."""
     width = config.hidden_size
     words = writer.weight("embeddings.word_embeddings.weight", (config.vocab_size, width))
-    positions = writer.weight(
-        "embeddings.position_embeddings.weight", (config.max_position_embeddings, width)
-    )
+    positions = writer.weight("embeddings.position_embeddings.weight", (config.max_position_embeddings, width))
     types = writer.weight("embeddings.token_type_embeddings.weight", (2, width))
     length = writer.node("Shape", "input_ids", start=1, end=2)
     here = writer.node("Slice", positions, writer.ints([0]), length, writer.ints([0]))
     first_type = writer.node("Slice", types, writer.ints([0]), writer.ints([1]), writer.ints([0]))
-    summed = writer.node(
-        "Add", writer.node("Gather", words, "input_ids"), writer.node("Add", here, first_type)
-    )
+    summed = writer.node("Add", writer.node("Gather", words, "input_ids"), writer.node("Add", here, first_type))
     flat = writer.node("Reshape", summed, writer.ints([-1, width]))
     return _layer_norm(writer, config, flat, "embeddings.LayerNorm")
 
@@ -127,9 +124,7 @@ def _layer_norm(writer: _GraphWriter, config: BertConfig, value: str, prefix: st
 
 def _pool_and_normalise(writer: _GraphWriter, config: BertConfig, hidden: str) -> None:
     """Mean of the unmasked token vectors, scaled to length 1, as the output `embedding`."""
-    shape = writer.node(
-        "Concat", writer.node("Shape", "input_ids"), writer.ints([config.hidden_size]), axis=0
-    )
+    shape = writer.node("Concat", writer.node("Shape", "input_ids"), writer.ints([config.hidden_size]), axis=0)
     tokens = writer.node("Reshape", hidden, shape)
     mask = writer.node("Cast", "attention_mask", to=TensorProto.FLOAT)
     kept = writer.node("Unsqueeze", mask, writer.ints([2]))
@@ -148,7 +143,7 @@ class _GraphWriter:
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: dict[str, onnx.TensorProto] = {}
 
-    def node(self, op: str, *inputs: str, output: str | None = None, **attributes: object) -> str:
+    def node(self, op: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         name = output or f"{op.lower()}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(op, list(inputs), [name], name=name, **attributes))
         return name

@@ -23,9 +23,9 @@ class Parity:
 class TextEncoderManifest:
     """Facts that a caller of the model needs, and where the model came from.
 
-    `tokenizer` is relative to the manifest's folder. `max_length` counts tokens with [CLS] and [SEP] and is the last
-    position that the graph knows; `trained_length` is the length the checkpoint was tuned with. `sha256` is that of
-    the weights, `build_key` changes with whatever would change the export.
+    `tokenizer` is relative to the manifest's folder. `max_length` counts tokens with [CLS] and [SEP] and is the
+    last position that the graph knows; `trained_length` is the length the checkpoint was tuned with. `sha256`
+    is that of the weights, `build_key` changes with whatever would change the export.
     """
 
     model: str
@@ -60,3 +60,8 @@ def read_build_key(folder: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return key if isinstance(key, str) else None
+
+
+def read_parity(folder: Path) -> Parity:
+    """The parity figures of the manifest in the model's folder."""
+    return Parity(**json.loads((folder / MANIFEST_FILE).read_text())["parity"])

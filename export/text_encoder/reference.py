@@ -42,9 +42,7 @@ def torch_vectors(checkpoint: Path, texts: Sequence[str]) -> NDArray[np.float32]
     rows = []
     with torch.inference_mode():
         for text in texts:
-            encoded = tokenizer(
-                text, truncation=True, max_length=MAX_LENGTH, padding=False, return_tensors="pt"
-            )
+            encoded = tokenizer(text, truncation=True, max_length=MAX_LENGTH, padding=False, return_tensors="pt")
             hidden = model(**encoded).last_hidden_state
             kept = encoded["attention_mask"].unsqueeze(-1).float()
             mean = (hidden * kept).sum(1) / kept.sum(1).clamp(min=1e-9)

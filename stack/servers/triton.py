@@ -1,11 +1,12 @@
 """The embedded Triton: its backend folder, its command line, and how to tell that it really serves.
 
-`tritonserver` comes out of the nvidia-pytriton wheel in an environment of its own. It listens on loopback only: that
-release has known holes, and its load API runs code. Starts nothing: the supervisor does.
+`tritonserver` comes out of the nvidia-pytriton wheel in an environment of its own. It listens on loopback only:
+that release has known holes, and its load API runs code. Starts nothing: the supervisor does.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.errors import ConfigurationError
 from stack.ports import LOOPBACK
 from stack.process import ProcessSpec
 from stack.servers.triton_probe import probe_models
@@ -21,9 +23,10 @@ from stack.servers.triton_probe import probe_models
 READY_TIMEOUT_S = 120.0
 EXIT_TIMEOUT_S = 8
 GRPC_KEEPALIVE_MS = 30_000
+BACKENDS_KEY = "key"
 
 
-class ServingEnvironmentError(Exception):
+class ServingEnvironmentError(ConfigurationError):
     """The serving environment has no usable server; says how to get one."""
 
 
@@ -38,7 +41,7 @@ class ServingEnvironment:
         """The environment's Python as "3.11": the stub is built for one minor version each."""
         found = sorted((self.root / "lib").glob("python3.*"))
         if not found:
-            raise ServingEnvironmentError(f"{self.root} is no Python environment: run `trireme setup`")
+            raise ServingEnvironmentError("The serving environment is not there: run `trireme setup`.")
         return found[0].name.removeprefix("python")
 
     @property
@@ -145,8 +148,16 @@ def exported_models(repository: Path) -> list[str]:
     )
 
 
+def backends_current(environment: ServingEnvironment, own_backends: Path, target: Path) -> bool:
+    """Whether `target` is what `assemble_backends` would make."""
+    try:
+        return (target / BACKENDS_KEY).read_text() == _backends_key(environment, own_backends)
+    except (OSError, ServingEnvironmentError):
+        return False
+
+
 def assemble_backends(environment: ServingEnvironment, own_backends: Path, target: Path) -> Path:
-    """Lay out a backend folder: the wheel's Python backend with this Python's stub, and our own backends beside it.
+    """Lay out a backend folder: the wheel's Python backend with this Python's stub, our own backends beside it.
 
     Replaces `target` in one step. Returns it.
 
@@ -156,7 +167,7 @@ def assemble_backends(environment: ServingEnvironment, own_backends: Path, targe
     stub = environment.server_root / "python_backend_stubs" / environment.python_version
     if not environment.executable.is_file() or not stub.is_dir():
         raise ServingEnvironmentError(
-            f"{environment.root} has no tritonserver for Python {environment.python_version}: run `trireme setup`"
+            f"There is no tritonserver for Python {environment.python_version}: run `trireme setup`."
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
@@ -166,21 +177,35 @@ def assemble_backends(environment: ServingEnvironment, own_backends: Path, targe
         shutil.copy2(file, python_backend / file.name)
     (python_backend / "triton_python_backend_stub").chmod(0o755)
     for backend in sorted(each for each in own_backends.iterdir() if each.is_dir()):
-        shutil.copytree(
-            backend, staged / backend.name, ignore=shutil.ignore_patterns("__pycache__", "*.md")
-        )
+        shutil.copytree(backend, staged / backend.name, ignore=shutil.ignore_patterns("__pycache__", "*.md"))
+    (staged / BACKENDS_KEY).write_text(_backends_key(environment, own_backends))
     staged.chmod(0o755)
     shutil.rmtree(target, ignore_errors=True)
     staged.rename(target)
     return target
 
 
+def _backends_key(environment: ServingEnvironment, own_backends: Path) -> str:
+    """A hash of what goes into the backend folder: our own files, and the stub's version, size and time."""
+    stub = (
+        environment.server_root
+        / "python_backend_stubs"
+        / environment.python_version
+        / "triton_python_backend_stub"
+    )
+    digest = hashlib.sha256(f"{environment.python_version} {stub.stat().st_size}".encode())
+    for file in sorted(own_backends.rglob("*.py")):
+        digest.update(str(file.relative_to(own_backends)).encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def shared_memory_prefix(ports: TritonPorts) -> str:
     return f"trireme_{ports.grpc}_"
 
 
-def remove_shared_memory(ports: TritonPorts, shared_memory: Path = Path("/dev/shm")) -> int:  # noqa: S108
-    """Remove what a killed server with these ports left in shared memory; call when it has ended. Returns how many."""
+def remove_shared_memory(ports: TritonPorts, shared_memory: Path = Path("/dev/shm")) -> int:
+    """Remove what a killed server with these ports left in shared memory, once it has ended; returns how many."""
     left = list(shared_memory.glob(f"{shared_memory_prefix(ports)}*"))
     for region in left:
         region.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import tritonclient.grpc.aio as triton
-from google.protobuf import text_format
+from google.protobuf import text_format  # type: ignore[import-untyped]
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
@@ -55,5 +55,7 @@ def _zeros(name: str, data_type: str, dims: list[int], config: ModelConfig) -> t
     shape = batch + [OPEN_DIMENSION if size < 0 else size for size in dims]
     tensor = triton.InferInput(name, shape, wire_type)
     dtype = triton_to_np_dtype(wire_type)
-    tensor.set_data_from_numpy(np.full(shape, b"", dtype=object) if dtype == np.object_ else np.zeros(shape, dtype))
+    tensor.set_data_from_numpy(
+        np.full(shape, b"", dtype=object) if dtype == np.object_ else np.zeros(shape, dtype)
+    )
     return tensor

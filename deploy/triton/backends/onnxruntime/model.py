@@ -4,8 +4,8 @@ Opens `<model>/<version>/model.onnx` on the CPU. Reads the configuration as Trit
 `default_model_filename`, the parameters `intra_op_thread_count`, `inter_op_thread_count` and `session.*`, and
 `optimization.graph.level`. Requests that the server's batcher hands over together run as one batch.
 
-Runs inside the server's Python, not in Trireme's: imports nothing of ours. GPUs and execution accelerators belong to
-the C++ backend; asking for them here is an error, not a silent fall back.
+Runs inside the server's Python, not in Trireme's: imports nothing of ours. GPUs and execution accelerators
+belong to the C++ backend; asking for them here is an error, not a silent fall back.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DEFAULT_THREADS = 1
 
 
 class TritonPythonModel:
-    """One instance of one model: a session of its own, so that `instance_group.count` instances run side by side."""
+    """One instance of a model: a session of its own, so that `instance_group.count` of them run side by side."""
 
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
@@ -70,7 +70,7 @@ class TritonPythonModel:
             return [self._answer_alone(request) for request in requests]
         try:
             return self._answer_together(requests)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the engine has no error class of its own
             # One request's values (a token id outside the vocabulary) fail the whole run: find out whose.
             return [self._answer_alone(request) for request in requests]
 
@@ -82,14 +82,13 @@ class TritonPythonModel:
         edges = np.cumsum(sizes)[:-1]
         split = [np.split(output, edges) for output in outputs]
         return [
-            self._response(request, [output[place] for output in split])
-            for place, request in enumerate(requests)
+            self._response(request, [output[place] for output in split]) for place, request in enumerate(requests)
         ]
 
     def _answer_alone(self, request: Any) -> Any:
         try:
             return self._response(request, self._session.run(self._outputs, self._feeds(request)))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the outermost place: the caller gets it
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
 
     def _feeds(self, request: Any) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Wakes the server's batcher after a batch, because it can miss that the model has become idle.
 
-With priorities or queue timeouts the batcher hands over nothing before the model is idle, and is told "finished" a few
-microseconds before the model counts as idle (triton-inference-server/core: `Payload::Execute` calls back before
-`RateLimiter::DequeuePayload` counts the consumer). When the batcher looks in between, it looks again only at the next
-request, or after its 500 ms: seen here in one of ten batches. The next request is what this sends: an empty one to
-the model itself that has expired on arrival, so that the batcher rejects it without running it. The server counts
-each in `nv_inference_request_failure{reason="REJECTED"}`.
+With priorities or queue timeouts the batcher hands over nothing before the model is idle, and is told
+"finished" a few microseconds before the model counts as idle (triton-inference-server/core: `Payload::Execute`
+calls back before `RateLimiter::DequeuePayload` counts the consumer). When the batcher looks in between, it
+looks again only at the next request, or after its 500 ms: seen here in one of ten batches. The next request is
+what this sends: an empty one to the model itself that has expired on arrival, so that the batcher rejects it
+without running it. The server counts each in `nv_inference_request_failure{reason="REJECTED"}`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class BatcherWaker:
             for each in config["input"]
         ]
         self._changed = threading.Condition()
-        self._finished = 0
+        self._due = False
         self._running = False
         self._closed = False
         # One that comes too early is stuck in the queue itself, and must not hold up the next.
@@ -64,7 +64,7 @@ class BatcherWaker:
     def batch_finished(self) -> None:
         with self._changed:
             self._running = False
-            self._finished += 1
+            self._due = True
             self._changed.notify()
 
     def close(self) -> None:
@@ -75,11 +75,10 @@ class BatcherWaker:
         self._senders.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
-        woken = 0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or (self._finished > woken and not self._running))
-                woken = self._finished
+                self._changed.wait_for(lambda: self._closed or (self._due and not self._running))
+                self._due = False
             for quiet_s in QUIET_S:
                 with self._changed:
                     if self._changed.wait_for(lambda: self._closed or self._running, timeout=quiet_s):
