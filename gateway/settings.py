@@ -21,7 +21,7 @@ class GatewaySettings(ProcessSettings):
         generation: name of an index generation, or "auto" for the youngest one that is serving.
         search_group: which replica group is asked first: "gpu" (group 0) or "cpu" (group 1).
         allowed_hosts: host names accepted in the Host header, without port.
-        search_budget_ms and the other budgets: measured from the arrival of the request, see `gateway.core.budget`.
+        search_budget_ms and the other budgets: from the arrival of the request, see `gateway.core.budget`.
         max_searches: searches under way at once; more are refused with 429.
         weight_*: ranking weights for queries that bring none.
         link_secret: secret of the short-lived links, at least 16 characters; made at start when empty.

@@ -12,7 +12,7 @@ class Budgets:
 
     Args:
         encode_s: encoders have until then; the halves that are ready go on.
-        hedge_after_s: a shard that has not answered this long after it was asked is late (or its own p95, if longer).
+        hedge_after_s: a shard that has not answered so long after it was asked is late (or its p95, if longer).
         hedge_until_s: nothing is asked a second time after this.
         shard_deadline_s: shards drop requests that they have not begun by then.
         total_s: the answer leaves, with whatever is there.
@@ -61,5 +61,5 @@ class Budget:
         return (now_s - self.arrived_s) * 1000
 
     def hedge_at_s(self, asked_s: float, p95_s: float | None) -> float:
-        """When a shard asked at `asked_s` counts as late: after `hedge_after_s`, or its p95 when that is longer."""
+        """When a shard asked at `asked_s` is late: after `hedge_after_s`, or its p95 when that is longer."""
         return asked_s + max(self.lengths.hedge_after_s, p95_s or 0.0)

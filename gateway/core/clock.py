@@ -9,7 +9,7 @@ class Clock:
     """The two times a gateway needs.
 
     Args:
-        monotonic_s: seconds that only go forward, the same clock as the event loop's; budgets are measured with it.
+        monotonic_s: seconds that only go forward, by the event loop's own clock; budgets are measured with it.
         unix_s: seconds since 1970; deadlines that other machines read, ages of cached answers, links.
     """
 

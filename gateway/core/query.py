@@ -1,7 +1,7 @@
 """A search as the flows see it: checked, decoded, with every default filled in. Knows nothing of HTTP."""
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,8 @@ class SearchQuery:
     words: str | None
     picture: QueryPicture | None = None
     k: int = 10
-    weights: Weights = Weights()
-    filter: Filter = Filter()
+    weights: Weights = field(default_factory=Weights)
+    filter: Filter = field(default_factory=Filter)
     tier: str | None = None
     tenant: str = DEFAULT_TENANT
 

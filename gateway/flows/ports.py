@@ -1,4 +1,4 @@
-"""What the search flow needs from outside, as small protocols. Clients implement them, and so do the tests' fakes."""
+"""What the search flow needs from outside, as small protocols. Clients implement them, and so do test fakes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -100,8 +100,8 @@ class ShardBus(Protocol):
         """Begin a search. Raises DependencyDown while Kafka is away, Overloaded when too many are open."""
         ...
 
-    def late_replies(self) -> Sequence[tuple[str, SearchReply]]:
-        """Replies that came after their conversation was closed, since the last call."""
+    def late_replies(self) -> Sequence[tuple[float, SearchReply]]:
+        """Replies to closed conversations since the last call, with the monotonic time of their arrival."""
         ...
 
 
@@ -109,7 +109,7 @@ class AnswerCache(Protocol):
     """Remembers answers; never raises, and never takes longer than a few milliseconds."""
 
     async def get(self, key: str) -> CachedAnswer | None:
-        """What was kept under this key, without hits of documents deleted meanwhile. None also when unreachable."""
+        """What was kept, without hits of documents deleted meanwhile; None also when it cannot be reached."""
         ...
 
     def put(self, key: str, answer: CachedAnswer) -> None:

@@ -1,4 +1,4 @@
-"""What is refused before a route sees it: foreign Host headers, forms of foreign pages, bodies without end. Pure ASGI.
+"""What is refused before a route sees it: foreign Host headers, foreign pages' forms, endless bodies. Pure ASGI.
 
 A page of another origin can make a browser post a form to this machine. It cannot add a header of its own, nor
 send JSON, without asking first (CORS preflight), and nobody here answers that question. So a POST whose content

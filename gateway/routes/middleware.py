@@ -1,4 +1,4 @@
-"""Around every request: its trace, its metrics, security headers, and the last net for unexpected errors. Pure ASGI."""
+"""Around every request: trace, metrics, security headers, and the last net for unexpected errors. Pure ASGI."""
 
 from collections.abc import Mapping
 

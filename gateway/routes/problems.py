@@ -1,4 +1,4 @@
-"""Every error as application/problem+json (RFC 9457), from one table. A client never sees an exception's own words."""
+"""Every error as application/problem+json (RFC 9457), from one table. No exception's own words reach a client."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
