@@ -1,7 +1,7 @@
 """Kafka clients as all processes use them: same partitioner, manual commits, loud when offsets are lost."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -132,6 +132,21 @@ class KafkaProducer:
             raise DependencyDown("kafka") from exc
         return future
 
+    def probe(self, topic: str, *, timeout_s: float = 2.0) -> None:
+        """Ask the brokers whether a topic can take records now. Blocks up to `timeout_s`.
+
+        Raises:
+            DependencyDown: no answer in time, or a partition has no leader.
+        """
+        try:
+            metadata = self._producer.list_topics(topic, timeout=timeout_s).topics[topic]
+        except ck.KafkaException as exc:
+            self._reachable = False
+            raise DependencyDown("kafka") from exc
+        if metadata.error is not None or any(p.leader < 0 for p in metadata.partitions.values()):
+            raise DependencyDown("kafka")
+        self._reachable = True
+
     def flush(self, timeout_s: float) -> None:
         """Wait until everything sent so far is acknowledged.
 
@@ -196,8 +211,21 @@ def group_consumer(
     )
 
 
-def subscribe(consumer: ck.Consumer, topics: Iterable[str]) -> None:
-    """Subscribe; a partition without a committed offset starts at its beginning, a lost offset is an error."""
+Partitions = Callable[[list[tuple[str, int]]], None]
+
+
+def subscribe(
+    consumer: ck.Consumer,
+    topics: Iterable[str],
+    *,
+    on_assigned: Partitions | None = None,
+    on_revoked: Partitions | None = None,
+) -> None:
+    """Subscribe; a partition without a committed offset starts at its beginning, a lost offset is an error.
+
+    `on_assigned` and `on_revoked` are told the (topic, partition) pairs that come and go, in the polling thread.
+    Offsets may still be committed in `on_revoked`.
+    """
 
     def assigned(consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
         committed = consumer.committed(partitions, timeout=10.0)
@@ -205,8 +233,15 @@ def subscribe(consumer: ck.Consumer, topics: Iterable[str]) -> None:
             if partition.offset < 0:
                 partition.offset = ck.OFFSET_BEGINNING
         consumer.assign(committed)
+        if on_assigned is not None:
+            on_assigned([(partition.topic, partition.partition) for partition in partitions])
 
-    consumer.subscribe(list(topics), on_assign=assigned)
+    def revoked(consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
+        if on_revoked is not None:
+            on_revoked([(partition.topic, partition.partition) for partition in partitions])
+        consumer.unassign()
+
+    consumer.subscribe(list(topics), on_assign=assigned, on_revoke=revoked)
 
 
 def assigned_consumer(
