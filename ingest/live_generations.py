@@ -1,0 +1,78 @@
+"""The index generations as the joint updater needs them: fresh enough, and without asking Kafka every time."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from contracts.errors import DependencyDown
+from contracts.generations import LIVE_STATES, Generation
+from runtime.generations import read_generations
+from runtime.telemetry import get_logger
+
+_log = get_logger(__name__)
+
+
+class GenerationList(Protocol):
+    """Tells which generations there are."""
+
+    async def all(self) -> Sequence[Generation]:
+        """Every generation known, the retired ones too.
+
+        Raises:
+            DependencyDown: it cannot be found out.
+        """
+        ...
+
+
+def live(generations: Sequence[Generation], space_id: str | None = None) -> list[Generation]:
+    """Generations that take updates, by name; those of one space, or of all.
+
+    Raises:
+        DependencyDown: there is none; one will come, so the work is tried again.
+    """
+    found = [g for g in generations if g.state in LIVE_STATES and space_id in (None, g.space_id)]
+    if not found:
+        raise DependencyDown("index", "No index takes documents of this kind at the moment.")
+    return sorted(found, key=lambda generation: generation.name)
+
+
+class LogGenerations:
+    """Reads the topic `index_generations` again when what is known is older than `keep_s`.
+
+    A backfill of a new generation must begin at least `keep_s` after the generation was announced.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        keep_s: float = 5.0,
+        timeout_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._keep_s = keep_s
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._known: Sequence[Generation] = ()
+        self._read_at: float | None = None
+        self._reading = asyncio.Lock()
+
+    async def all(self) -> Sequence[Generation]:
+        """See `GenerationList.all`. While Kafka is away, what was known last."""
+        async with self._reading:
+            if self._read_at is None or self._clock() - self._read_at > self._keep_s:
+                await self._read()
+        return self._known
+
+    async def _read(self) -> None:
+        try:
+            found = await asyncio.to_thread(read_generations, self._bootstrap, timeout_s=self._timeout_s)
+        except DependencyDown:
+            if self._read_at is None:
+                raise
+            _log.warning("generations_not_refreshed")
+        else:
+            self._known = tuple(found.values())
+        self._read_at = self._clock()
