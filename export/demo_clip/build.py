@@ -27,8 +27,8 @@ class ParityError(Exception):
 def export_clip_image(repository: Path) -> Path:
     """Write `clip_image/1/model.onnx` and `clip_image/manifest.json`; returns the version folder.
 
-    An export is staged beside the version it replaces, compared with PyTorch's recorded vectors, and only then moved
-    into place. Takes about a second.
+    An export is staged beside the version it replaces, compared with PyTorch's recorded vectors, and only then
+    moved into place. Takes about a second.
 
     Raises:
         ParityError: the graph is not the network that was trained; the repository is left as it was.

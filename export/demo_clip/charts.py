@@ -154,7 +154,9 @@ def histogram(rng: random.Random, side: int) -> Image.Image:
     for index in range(n):
         u = (index + 0.5) / n
         height = (math.exp(-((u - centre) ** 2) / (2 * width**2)) * 0.9 + rng.uniform(0, 0.05)) * (bottom - top)
-        canvas.box(left + index * step, bottom - height, left + (index + 1) * step, bottom, colour, shade(colour, 0.6))
+        canvas.box(
+            left + index * step, bottom - height, left + (index + 1) * step, bottom, colour, shade(colour, 0.6)
+        )
     return canvas.image
 
 
@@ -216,8 +218,13 @@ def gauge(rng: random.Random, side: int) -> Image.Image:
         angle = math.radians(start + (end - start) * tick / 10)
         inner, outer = r * 0.78, r * 0.88
         canvas.line(
-            [(x + inner * math.cos(angle), y + inner * math.sin(angle)),
-             (x + outer * math.cos(angle), y + outer * math.sin(angle))], INK, 0.007)
+            [
+                (x + inner * math.cos(angle), y + inner * math.sin(angle)),
+                (x + outer * math.cos(angle), y + outer * math.sin(angle)),
+            ],
+            INK,
+            0.007,
+        )
     angle = math.radians(rng.uniform(start + 10, end - 10))
     canvas.line([(x, y), (x + r * 0.82 * math.cos(angle), y + r * 0.82 * math.sin(angle))], (190, 40, 40), 0.018)
     canvas.disc(x, y, 0.035, INK)

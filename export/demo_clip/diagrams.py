@@ -77,7 +77,12 @@ def tree_diagram(rng: random.Random, side: int) -> Image.Image:
 
 def floor_plan(rng: random.Random, side: int) -> Image.Image:
     canvas = paper(rng, side)
-    x0, y0, x1, y1 = rng.uniform(0.06, 0.12), rng.uniform(0.06, 0.16), rng.uniform(0.88, 0.94), rng.uniform(0.84, 0.94)
+    x0, y0, x1, y1 = (
+        rng.uniform(0.06, 0.12),
+        rng.uniform(0.06, 0.16),
+        rng.uniform(0.88, 0.94),
+        rng.uniform(0.84, 0.94),
+    )
     wall = 0.02
     split_y, split_x = rng.uniform(0.4, 0.6), rng.uniform(0.35, 0.65)
     low_x = rng.uniform(0.3, 0.7)
@@ -97,7 +102,12 @@ def floor_plan(rng: random.Random, side: int) -> Image.Image:
         x, y = rng.uniform(x0 + 0.06, x1 - 0.2), rng.uniform(y0 + 0.05, y1 - 0.15)
         canvas.box(x, y, x + rng.uniform(0.06, 0.13), y + rng.uniform(0.05, 0.09), outline=INK, width=0.005)
     if rng.random() < 0.45:
-        points = [(x0 + 0.15, y0 + 0.12), (x0 + 0.15, split_y + 0.1), (low_x + 0.12, split_y + 0.1), (low_x + 0.12, y1)]
+        points = [
+            (x0 + 0.15, y0 + 0.12),
+            (x0 + 0.15, split_y + 0.1),
+            (low_x + 0.12, split_y + 0.1),
+            (low_x + 0.12, y1),
+        ]
         canvas.line(points[:-1], (30, 150, 80), 0.014)
         canvas.arrow(points[-2], points[-1], (30, 150, 80), 0.014)
     return canvas.image

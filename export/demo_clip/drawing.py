@@ -10,11 +10,61 @@ from PIL import Image, ImageDraw, ImageFont
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
 
-WORDS = (
-    "north east west south start check water power level north-2 total input output flow load site plan mean "
-    "spring summer autumn winter time rate mass heat cost field road bridge hall store sensor pump valve gate "
-    "January March May July hours depth phase zone group alpha beta route supply demand tank filter mixer"
-).split()
+WORDS = [
+    "north",
+    "east",
+    "west",
+    "south",
+    "start",
+    "check",
+    "water",
+    "power",
+    "level",
+    "north-2",
+    "total",
+    "input",
+    "output",
+    "flow",
+    "load",
+    "site",
+    "plan",
+    "mean",
+    "spring",
+    "summer",
+    "autumn",
+    "winter",
+    "time",
+    "rate",
+    "mass",
+    "heat",
+    "cost",
+    "field",
+    "road",
+    "bridge",
+    "hall",
+    "store",
+    "sensor",
+    "pump",
+    "valve",
+    "gate",
+    "January",
+    "March",
+    "May",
+    "July",
+    "hours",
+    "depth",
+    "phase",
+    "zone",
+    "group",
+    "alpha",
+    "beta",
+    "route",
+    "supply",
+    "demand",
+    "tank",
+    "filter",
+    "mixer",
+]
 
 INK: Colour = (40, 42, 48)
 PAPERS: tuple[Colour, ...] = ((255, 255, 255), (250, 248, 240), (244, 246, 250), (238, 240, 236), (255, 252, 230))
@@ -75,16 +125,29 @@ class Canvas:
         self.draw.polygon(self._px(points), fill=fill, outline=outline)
 
     def box(
-        self, x0: float, y0: float, x1: float, y1: float, fill: Colour | None = None,
-        outline: Colour | None = None, width: float = 0.006, radius: float = 0.0,
+        self,
+        x0: float,
+        y0: float,
+        x1: float,
+        y1: float,
+        fill: Colour | None = None,
+        outline: Colour | None = None,
+        width: float = 0.006,
+        radius: float = 0.0,
     ) -> None:
         (a, b), (c, d) = self._px([(min(x0, x1), min(y0, y1)), (max(x0, x1), max(y0, y1))])
         line = self._width(width) if outline else 0
         self.draw.rounded_rectangle((a, b, c, d), radius * self.side, fill=fill, outline=outline, width=line)
 
     def disc(
-        self, x: float, y: float, r: float, fill: Colour | None = None,
-        outline: Colour | None = None, width: float = 0.006, ry: float | None = None,
+        self,
+        x: float,
+        y: float,
+        r: float,
+        fill: Colour | None = None,
+        outline: Colour | None = None,
+        width: float = 0.006,
+        ry: float | None = None,
     ) -> None:
         (a, b), (c, d) = self._px([(x - r, y - (ry or r)), (x + r, y + (ry or r))])
         self.draw.ellipse((a, b, c, d), fill=fill, outline=outline, width=self._width(width))

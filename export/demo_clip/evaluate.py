@@ -1,4 +1,7 @@
-"""Prints the demo CLIP's recall on held-out pictures: `python -m export.demo_clip.evaluate`. Needs no PyTorch and no font."""
+"""Prints the demo CLIP's recall on held-out pictures: `python -m export.demo_clip.evaluate`.
+
+Needs neither PyTorch nor the font.
+"""
 
 import argparse
 import json
@@ -35,7 +38,7 @@ def recall(ranks: NDArray[np.int64], k: int) -> float:
 def measure(heldout: HeldOut, pictures: Vectors, means: Means | None) -> dict[str, dict[str, float]]:
     """Recall by group. With `means` both towers are centred first.
 
-    "text to picture": the words "a picture of NAME" against all pictures. "picture to text": a picture against all names.
+    "text to picture": the words "a picture of NAME" against all pictures. "picture to text": the other way.
     """
     queries = heldout.queries
     if means is not None:
@@ -49,8 +52,10 @@ def measure(heldout: HeldOut, pictures: Vectors, means: Means | None) -> dict[st
         rows = np.ones(len(groups), bool) if group == "all" else groups == group
         columns = rows[heldout.subject_of]
         out[group] = {
-            "names": int(rows.sum()), "pictures": int(columns.sum()),
-            "text_to_picture_recall_1": recall(by_text[rows], 1), "text_to_picture_recall_10": recall(by_text[rows], 10),
+            "names": int(rows.sum()),
+            "pictures": int(columns.sum()),
+            "text_to_picture_recall_1": recall(by_text[rows], 1),
+            "text_to_picture_recall_10": recall(by_text[rows], 10),
             "picture_to_text_recall_1": recall(by_picture[columns], 1),
             "picture_to_text_recall_10": recall(by_picture[columns], 10),
         }
@@ -74,7 +79,9 @@ def main() -> None:
         print(json.dumps(figures, indent=2))
         return
     print("Demo CLIP on held-out pictures (seeds never used in training), through the exported ONNX graph")
-    head = f"{'':12}{'group':10}{'names':>6}{'pictures':>9}   {'text->picture @1 / @10':24}{'picture->text @1 / @10'}"
+    head = (
+        f"{'':12}{'group':10}{'names':>6}{'pictures':>9}   {'text->picture @1 / @10':24}{'picture->text @1 / @10'}"
+    )
     print(head)
     for way, groups in figures.items():
         for group, row in groups.items():

@@ -1,4 +1,7 @@
-"""The colour emoji of the Noto font with their English CLDR names. Needs Debian's fonts-noto-color-emoji and unicode-cldr-core."""
+"""The colour emoji of the Noto font with their English CLDR names.
+
+Needs Debian's packages fonts-noto-color-emoji and unicode-cldr-core.
+"""
 
 import re
 import unicodedata

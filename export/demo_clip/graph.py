@@ -4,6 +4,7 @@ The same network as `model.PictureTower`, with each batch norm folded into the c
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -37,13 +38,15 @@ class _Builder:
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
         return name
 
-    def node(self, op: str, inputs: list[str], output: str, **attributes: object) -> str:
+    def node(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
 
     def conv(self, x: str, prefix: str, stride: int) -> str:
         """A 3x3 convolution with the batch norm after it folded in."""
-        part = {key: self._weights[f"{prefix}.norm.{key}"] for key in ("weight", "bias", "running_mean", "running_var")}
+        part = {
+            key: self._weights[f"{prefix}.norm.{key}"] for key in ("weight", "bias", "running_mean", "running_var")
+        }
         factor = part["weight"] / np.sqrt(part["running_var"] + NORM_EPSILON)
         kernel = self._weights[f"{prefix}.conv.weight"] * factor[:, None, None, None]
         bias = part["bias"] - part["running_mean"] * factor
@@ -78,11 +81,15 @@ def build_graph(weights: Weights) -> onnx.ModelProto:
         x = build.layer(x, index)
     pooled = [build.node("GlobalAveragePool", [x], "average"), build.node("GlobalMaxPool", [x], "largest")]
     flat = build.node("Flatten", [build.node("Concat", pooled, "pooled", axis=1)], "flat", axis=1)
-    head = [build.constant("head.weight", weights["head.weight"]), build.constant("head.bias", weights["head.bias"])]
+    head = [
+        build.constant("head.weight", weights["head.weight"]),
+        build.constant("head.bias", weights["head.bias"]),
+    ]
     x = build.node("Gemm", [flat, *head], "projected", transB=1)
     build.node("LpNormalization", [x], "embedding", axis=-1, p=2)
     graph = helper.make_graph(
-        build.nodes, "clip_image",
+        build.nodes,
+        "clip_image",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", IMAGE_SIZE, IMAGE_SIZE, 3])],
         [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", DIM])],
         build.initializers,

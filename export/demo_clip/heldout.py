@@ -1,4 +1,7 @@
-"""The held-out pack: a sheet of pictures no training has seen, what each shows, and the recorded vectors. No PyTorch."""
+"""The held-out pack: a sheet of pictures no training has seen, what each shows, and recorded vectors.
+
+No PyTorch.
+"""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""The picture tower in PyTorch: a small residual convolutional network. `build` writes the same network as ONNX."""
+"""The picture tower in PyTorch: a small residual convolutional network.
+
+`graph` writes the same network as ONNX.
+"""
 
 import torch
 from torch import Tensor, nn

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from export.demo_clip.subjects import Subject
 
@@ -40,10 +39,15 @@ def _augmented(picture: Image.Image, rng: random.Random, size: int) -> Image.Ima
     return picture
 
 
-class PictureStream(Dataset[tuple[Tensor, int, int]]):
-    """Item i: (UINT8 picture [S, S, 3], number of its subject, number of the caption drawn for it)."""
+class PictureStream:
+    """Item i: (UINT8 picture [S, S, 3], number of its subject, number of the caption drawn for it).
 
-    def __init__(self, subjects: Sequence[Subject], seed: int, n: int, small_until: int, sizes: tuple[int, int]) -> None:
+    What `torch.utils.data` calls a map-style data set.
+    """
+
+    def __init__(
+        self, subjects: Sequence[Subject], seed: int, n: int, small_until: int, sizes: tuple[int, int]
+    ) -> None:
         self._subjects = subjects
         self._seed = seed
         self._n = n

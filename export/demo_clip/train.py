@@ -1,8 +1,8 @@
 """Trains the demo's picture tower by locked-text tuning: pictures are pulled to their captions' frozen vectors.
 
 Run with the export environment: `python -m export.demo_clip.train`. It resumes from its last checkpoint.
-Method: locked-image tuning (Zhai et al., arXiv 2111.07991) with the towers' roles exchanged. The first pictures are
-small, the last of full size (progressive resizing), which on a CPU halves the time.
+Method: locked-image tuning (Zhai et al., arXiv 2111.07991) with the towers' roles exchanged. The first
+pictures are small, the last of full size (progressive resizing), which on a CPU halves the time.
 """
 
 import argparse
@@ -98,7 +98,9 @@ def train(steps: int, small_steps: int, cache: Path, threads: int) -> tuple[Pict
     stream = PictureStream(subjects, config.TRAINING_SEED, steps * BATCH, small_steps * BATCH, sizes)
     rest = Subset(stream, range(first * BATCH, steps * BATCH))
     begun, running = time.monotonic() - spent, 0.0
-    for step, (pictures, numbers, chosen) in enumerate(DataLoader(rest, BATCH, num_workers=1, prefetch_factor=4), first):
+    for step, (pictures, numbers, chosen) in enumerate(
+        DataLoader(rest, BATCH, num_workers=1, prefetch_factor=4), first
+    ):
         for group in optimiser.param_groups:
             group["lr"] = rate_at(step, steps)
         captions = bank.captions(numbers, chosen)
@@ -114,10 +116,17 @@ def train(steps: int, small_steps: int, cache: Path, threads: int) -> tuple[Pict
         if (step + 1) % 50 == 0 or step + 1 == steps:
             spent = time.monotonic() - begun
             print(f"step {step + 1}/{steps}  loss {running:.3f}  {spent:.0f} s", flush=True)
-            _save_checkpoint(checkpoint, {
-                "plan": [steps, small_steps], "step": step + 1, "spent": spent, "tower": tower.state_dict(),
-                "average": average.state_dict(), "optimiser": optimiser.state_dict(),
-            })
+            _save_checkpoint(
+                checkpoint,
+                {
+                    "plan": [steps, small_steps],
+                    "step": step + 1,
+                    "spent": spent,
+                    "tower": tower.state_dict(),
+                    "average": average.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                },
+            )
     finished: PictureTower = average.module
     return finished.eval(), spent
 
@@ -126,7 +135,8 @@ def save_weights(tower: PictureTower, path: Path) -> None:
     """Convolutions and head as fp16; batch norms, whose variances span decades, as fp32."""
     tensors = {
         name: (tensor.half() if tensor.ndim > 1 else tensor.float()).contiguous()
-        for name, tensor in tower.state_dict().items() if not name.endswith("num_batches_tracked")
+        for name, tensor in tower.state_dict().items()
+        if not name.endswith("num_batches_tracked")
     }
     temporary = path.with_suffix(".tmp")
     save_file(tensors, temporary)
@@ -142,9 +152,13 @@ def main() -> None:
     tower, seconds = train(options.steps, options.small_steps, config.CACHE, options.threads)
     save_weights(tower, config.WEIGHTS)
     note = {
-        "trained": datetime.now(UTC).date().isoformat(), "steps": options.steps, "batch": BATCH,
-        "small_steps": options.small_steps, "training_minutes": round(seconds / 60, 1),
-        "training_threads": options.threads, "seed": config.TRAINING_SEED,
+        "trained": datetime.now(UTC).date().isoformat(),
+        "steps": options.steps,
+        "batch": BATCH,
+        "small_steps": options.small_steps,
+        "training_minutes": round(seconds / 60, 1),
+        "training_threads": options.threads,
+        "seed": config.TRAINING_SEED,
         "parameters": sum(parameter.numel() for parameter in tower.parameters()),
     }
     (config.CACHE / "training.json").write_text(json.dumps(note, indent=2))

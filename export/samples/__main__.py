@@ -8,14 +8,21 @@ from export.samples.source import Figure, Source, read_sources
 
 SAMPLES = Path("samples")
 QUERY_PICTURES = Path("benchmarks/quality/queries")
-KINDS = {".pdf": "PDF", ".docx": "DOCX", ".txt": "plain text", ".md": "Markdown", ".png": "picture", ".jpg": "picture"}
+KINDS = {
+    ".pdf": "PDF",
+    ".docx": "DOCX",
+    ".txt": "plain text",
+    ".md": "Markdown",
+    ".png": "picture",
+    ".jpg": "picture",
+}
 
 README = """# Samples
 
-{n} documents written for the demo; `make demo` ingests them. The texts are in `export/samples/sources/`, the pictures are
-drawn by `export/demo_clip/` with seeds that no training picture has (emoji: Noto Color Emoji, OFL 1.1), and
-`python -m export.samples` (export environment) writes all of them again. `damaged/` holds broken files for the
-demo of failures. This page itself is no sample.
+{n} documents written for the demo; `make demo` ingests them. The texts are in `export/samples/sources/`,
+the pictures are drawn by `export/demo_clip/` with seeds that no training picture has (emoji: Noto Color Emoji,
+OFL 1.1), and `python -m export.samples` (export environment) writes all of them again. `damaged/` holds broken
+files for the demo of failures. This page itself is no sample.
 
 | file | kind | about | figures |
 |---|---|---|---|

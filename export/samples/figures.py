@@ -1,4 +1,7 @@
-"""Figures of the samples' documents. A directive such as `bar: Jan=3, Feb=4` or `emoji: otter` names what to draw."""
+"""Figures of the samples' documents.
+
+A directive such as `bar: Jan=3, Feb=4` or `emoji: otter` names what to draw.
+"""
 
 import math
 import random
@@ -27,7 +30,7 @@ def _scale(values: list[float]) -> float:
     """A round number at or above the largest value."""
     top = max(values)
     unit = 10 ** math.floor(math.log10(top))
-    return math.ceil(top / unit * 2) / 2 * unit
+    return float(math.ceil(top / unit * 2) / 2 * unit)
 
 
 def _axes(canvas: Canvas, top_value: float) -> None:
@@ -91,7 +94,7 @@ def timeline(rng: random.Random, side: int, body: str) -> Image.Image:
 
 
 def flow(rng: random.Random, side: int, body: str) -> Image.Image:
-    """Steps from top to bottom; the one that ends in `?` is a decision, whose other way out follows the semicolon."""
+    """Steps from top to bottom; one that ends in `?` is a decision, its other way out follows the semicolon."""
     main, other = body.split(";")
     steps = [step.strip() for step in main.split(",")]
     canvas, fill = Canvas.blank(side, WHITE), mix(vivid(rng), WHITE, 0.55)
@@ -157,8 +160,16 @@ def scene(rng: random.Random, side: int, body: str) -> Image.Image:
 
 
 FIGURES: dict[str, Callable[[random.Random, int, str], Image.Image]] = {
-    "bar": bar, "line": line, "pie": pie, "timeline": timeline, "flow": flow, "table": table, "tree": tree,
-    "emoji": emoji, "draw": draw, "scene": scene,
+    "bar": bar,
+    "line": line,
+    "pie": pie,
+    "timeline": timeline,
+    "flow": flow,
+    "table": table,
+    "tree": tree,
+    "emoji": emoji,
+    "draw": draw,
+    "scene": scene,
 }
 
 

@@ -38,8 +38,12 @@ def figure_file(figure: Figure, seed: str) -> io.BytesIO:
 def write_pdf(source: Source, path: Path) -> None:
     """A4 with a text layer, embedded pictures and their captions."""
     styles = getSampleStyleSheet()
-    body = ParagraphStyle("body", parent=styles["BodyText"], fontName="Times-Roman", fontSize=11, leading=15, spaceAfter=7)
-    caption = ParagraphStyle("caption", parent=styles["Italic"], fontSize=9, leading=12, alignment=1, spaceAfter=10)
+    body = ParagraphStyle(
+        "body", parent=styles["BodyText"], fontName="Times-Roman", fontSize=11, leading=15, spaceAfter=7
+    )
+    caption = ParagraphStyle(
+        "caption", parent=styles["Italic"], fontSize=9, leading=12, alignment=1, spaceAfter=10
+    )
     story: list[object] = []
     n_figures = 0
     for block in source.blocks:
