@@ -1,0 +1,190 @@
+"""The thread that follows `index_updates`: enters the log, applies records, writes snapshots, tells the world.
+
+It is the only thread that changes the shards. Kafka or the object store being away never ends it.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import confluent_kafka as ck
+
+from contracts.documents import DeadLetter
+from contracts.errors import DependencyDown, TriremeError
+from contracts.metrics import DEAD_LETTERS, INDEX_ITEMS, INDEX_LAG_RECORDS, INDEX_UPDATES
+from index_service.hosted import HostedShard
+from index_service.intake import settle_parked, take
+from index_service.notices import Notice
+from index_service.outbox import Outbox
+from index_service.polling import poll_batch
+from index_service.replay import enter_log, load
+from runtime.kafka import assigned_consumer, log_bounds, to_record
+from runtime.object_store import ObjectStore
+from runtime.telemetry import Metrics, get_logger
+from runtime.topics_admin import topic_identity
+
+_LOG = get_logger(__name__)
+_BATCH = 256
+_POLL_S = 0.2
+_TEND_EVERY_S = 2.0
+_KAFKA_TIMEOUT_S = 3.0
+_FIRST_BACKOFF_S = 0.25
+_LAST_BACKOFF_S = 5.0
+# How long a snapshot may wait for acknowledgements, while running and at the end of the process.
+_DRAIN_S = 5.0
+_LAST_DRAIN_S = 2.0
+_SNAPSHOT_RETRY_S = 60.0
+
+
+class Follower:
+    """Keeps hosted shards in step with their partitions of one topic.
+
+    Args:
+        topic: `index_updates.<generation>`; partition = shard.
+        outbox: where status and dead letters go; None for a replica, which writes neither.
+        snapshot_every_updates: updates after which a shard is saved.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        client_id: str,
+        topic: str,
+        hosted: Sequence[HostedShard],
+        store: ObjectStore,
+        outbox: Outbox | None,
+        metrics: Metrics,
+        *,
+        snapshot_every_updates: int,
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._client_id = client_id
+        self._topic = topic
+        self._hosted = {shard.spec.shard: shard for shard in hosted}
+        self._store = store
+        self._outbox = outbox
+        self._updates = metrics.counter(INDEX_UPDATES)
+        self._dead_letters = metrics.counter(DEAD_LETTERS)
+        self._items = metrics.gauge(INDEX_ITEMS)
+        self._lag = metrics.gauge(INDEX_LAG_RECORDS)
+        self._snapshot_every_updates = snapshot_every_updates
+        self._tend_at = 0.0
+        self._snapshot_at = 0.0
+        self.reachable = False
+
+    def run(self, stop: threading.Event) -> None:
+        """Follow until `stop` is set, then save what is not saved."""
+        for hosted in self._hosted.values():
+            load(hosted)
+        backoff_s = _FIRST_BACKOFF_S
+        while not stop.is_set():
+            try:
+                self._follow(stop)
+            except TriremeError as exc:
+                _LOG.warning("updates_unreachable", reason=exc.message, retry_in_s=backoff_s)
+            except Exception:  # noqa: BLE001 - the thread's outermost loop
+                _LOG.exception("update_loop_failed", retry_in_s=backoff_s)
+            backoff_s = _FIRST_BACKOFF_S if self.reachable else min(2 * backoff_s, _LAST_BACKOFF_S)
+            self.reachable = False
+            stop.wait(backoff_s)
+        self._save(list(self._hosted.values()), _LAST_DRAIN_S)
+
+    def _follow(self, stop: threading.Event) -> None:
+        """Enter the log and follow it; returns when `stop` is set, raises when the log is lost from sight."""
+        consumer = assigned_consumer(self._bootstrap, f"{self._client_id}-updates", partition_eof=True)
+        try:
+            identity = topic_identity(self._bootstrap, self._topic, timeout_s=_KAFKA_TIMEOUT_S)
+            bounds = log_bounds(consumer, self._topic, self._hosted, _KAFKA_TIMEOUT_S)
+            places = []
+            for number, hosted in self._hosted.items():
+                self._tell(enter_log(hosted, self._store, identity, *bounds[number], at_ms=_now_ms()), stop)
+                assert hosted.position is not None
+                places.append(ck.TopicPartition(self._topic, number, hosted.position.next_offset))
+            consumer.assign(places)
+            self.reachable = True
+            _LOG.info("updates_followed", topic=self._topic, places={p.partition: p.offset for p in places})
+            while not stop.is_set():
+                if time.monotonic() >= self._tend_at:
+                    self._tend(consumer, stop)
+                for message in poll_batch(consumer, _BATCH, _POLL_S):
+                    self._handle(message, stop)
+                    if stop.is_set():
+                        return
+        finally:
+            consumer.close()
+
+    def _handle(self, message: Any, stop: threading.Event) -> None:
+        error = message.error()
+        hosted = self._hosted.get(message.partition())
+        if error is not None and error.code() == ck.KafkaError._PARTITION_EOF and hosted is not None:
+            hosted.reach(message.offset())
+            return
+        record = to_record(message)
+        if record is None or hosted is None:
+            return
+        backoff_s = _FIRST_BACKOFF_S
+        while not stop.is_set():
+            try:
+                taken = take(hosted, record, self._fetch, _now_ms())
+            except DependencyDown as exc:
+                _LOG.warning("items_unreachable", shard=hosted.spec.shard, reason=exc.message)
+                stop.wait(backoff_s)
+                backoff_s = min(2 * backoff_s, _LAST_BACKOFF_S)
+                continue
+            self._updates.labels(str(hosted.spec.shard), taken.outcome).inc()
+            self._tell(taken.notices, stop)
+            return
+
+    def _tend(self, consumer: ck.Consumer, stop: threading.Event) -> None:
+        """What is done every two seconds, whether records come or not."""
+        self._tend_at = time.monotonic() + _TEND_EVERY_S
+        # No answer raises: the log is entered anew, because it may be another one when it comes back.
+        bounds = log_bounds(consumer, self._topic, self._hosted, _KAFKA_TIMEOUT_S)
+        for number, hosted in self._hosted.items():
+            hosted.see_log_end(bounds[number][1])
+            self._tell(settle_parked(hosted, _now_ms()), stop)
+            hosted.shard.compact()
+            self._items.labels(str(number)).set(hosted.shard.n_items)
+            self._lag.labels(str(number)).set(hosted.lag)
+        if self._outbox is not None:
+            self._outbox.tend()
+        due = [h for h in self._hosted.values() if h.unsaved_updates >= self._snapshot_every_updates]
+        if due and time.monotonic() >= self._snapshot_at:
+            self._save(due, _DRAIN_S)
+
+    def _tell(self, notices: list[Notice], stop: threading.Event) -> None:
+        """Send notices; waits while too many are not acknowledged."""
+        for notice in notices:
+            if isinstance(notice.message, DeadLetter):
+                self._dead_letters.labels("shard", notice.message.cause).inc()
+            if self._outbox is None:
+                continue
+            self._outbox.put(notice)
+            while self._outbox.full and not stop.is_set():
+                self._outbox.drain(_POLL_S)
+
+    def _save(self, due: list[HostedShard], drain_s: float) -> None:
+        """Write snapshots, unless something that was produced is not acknowledged: then the records before
+        it have to be read again, and the older snapshot stays in force.
+        """
+        if self._outbox is not None and not self._outbox.drain(drain_s):
+            _LOG.warning("snapshot_postponed", unacknowledged=len(self._outbox))
+            return
+        for hosted in due:
+            try:
+                path = hosted.save(_now_ms())
+            except OSError as exc:
+                self._snapshot_at = time.monotonic() + _SNAPSHOT_RETRY_S
+                _LOG.error("snapshot_failed", shard=hosted.spec.shard, reason=str(exc))
+            else:
+                if path is not None:
+                    _LOG.info("snapshot_written", shard=hosted.spec.shard, items=hosted.shard.n_items)
+
+    def _fetch(self, key: str) -> bytes:
+        return asyncio.run(self._store.get(key))
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,44 @@
+"""Search requests as a shard reads them: checked against the shard's space before anything is searched."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.errors import BadMessage, SpaceMismatch
+from contracts.search import MAX_K, Filter, SearchRequest
+from index_service.spec import ShardSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """One checked query. `vector` is float32 [dim]; the tenant sees only its own items."""
+
+    tenant: str
+    vector: NDArray[np.float32]
+    k: int
+    filter: Filter
+
+
+def read_query(request: SearchRequest, spec: ShardSpec) -> Query:
+    """The query of a request.
+
+    Raises:
+        SpaceMismatch: the request's vector belongs to another space, or has another width.
+        BadMessage: it asks for another generation, its k is out of range, or its vector is not finite.
+    """
+    if request.space_id != spec.space_id:
+        raise SpaceMismatch(f"A query of space {request.space_id} cannot search an index of {spec.space_id}.")
+    if request.generation != spec.generation:
+        raise BadMessage(f"The query asks for generation {request.generation}, this is {spec.generation}.")
+    if len(request.vector) != 4 * spec.dim or request.text_dim != spec.text_dim:
+        raise SpaceMismatch(
+            f"The query has {len(request.vector)} bytes with a text half of {request.text_dim}; "
+            f"this space has {4 * spec.dim} bytes with a text half of {spec.text_dim}."
+        )
+    if not 1 <= request.k <= MAX_K:
+        raise BadMessage(f"A search returns 1 to {MAX_K} items, not {request.k}.")
+    vector = np.frombuffer(request.vector, dtype="<f4")
+    if not np.isfinite(vector).all():
+        raise BadMessage("The query's vector holds values that are not finite numbers.")
+    return Query(tenant=request.tenant, vector=vector, k=request.k, filter=request.filter)

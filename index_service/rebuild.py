@@ -1,0 +1,101 @@
+"""Rebuilds a shard from the joint items in the object store, when its snapshot and log no longer join up.
+
+The store holds the state, the log the recent past: what is listed here is applied like any update, and the
+log is replayed over it from its first record, so nothing depends on the moment of the listing.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+import numpy as np
+
+from contracts.codec import decode
+from contracts.errors import NotFound, TriremeError
+from contracts.ids import shard_of
+from contracts.items import IndexUpdate, ItemSet
+from contracts.keys import item_prefix
+from index_service.contents import Contents, StoredDocument
+from index_service.notices import Notice, applied_notice
+from index_service.shard import Shard
+from index_service.spec import ShardSpec
+from runtime.object_store import ObjectStore
+from runtime.telemetry import get_logger
+
+_LOG = get_logger(__name__)
+_CONCURRENT_GETS = 8
+
+
+async def rebuild(
+    spec: ShardSpec, store: ObjectStore, at_ms: int, *, tombstones: Iterable[StoredDocument] = ()
+) -> tuple[Shard, list[Notice]]:
+    """A shard with the newest stored items of each of its documents, and the stage events that say so.
+
+    An object that cannot be used is logged and left out; the log may still bring the document.
+
+    Args:
+        tombstones: what is known to be removed already, by versions of the same log: it stays removed, even
+            if its items are still in the store.
+
+    Raises:
+        DependencyDown: the object store does not answer.
+    """
+    contents = Contents(spec.dim)
+    for document in tombstones:
+        contents.put(document, np.empty((0, spec.dim), dtype=np.float16), ())
+    shard = Shard(spec, contents)
+    notices: list[Notice] = []
+    newest = await _newest_keys(spec, store)
+    keys = sorted(newest.values())
+    for start in range(0, len(keys), _CONCURRENT_GETS):
+        batch = keys[start : start + _CONCURRENT_GETS]
+        for key, data in zip(batch, await asyncio.gather(*(_get(store, key) for key in batch)), strict=True):
+            if data is None:
+                continue
+            try:
+                items = decode(ItemSet, data)
+                update = _update(items, data)
+                applied = shard.apply(update, items)
+            except TriremeError as exc:
+                _LOG.error("stored_items_refused", shard=spec.shard, key=key, reason=exc.message)
+                continue
+            notice = applied_notice(update, applied, None, at_ms)
+            if notice is not None:
+                notices.append(notice)
+    _LOG.info("shard_rebuilt", shard=spec.shard, documents=len(keys), items=shard.n_items)
+    return shard, notices
+
+
+async def _newest_keys(spec: ShardSpec, store: ObjectStore) -> dict[str, str]:
+    """Key of the highest (version, revision) of each document of the shard."""
+    newest: dict[str, tuple[tuple[int, int], str]] = {}
+    prefix = item_prefix(spec.generation)
+    async for meta in store.list(prefix):
+        doc_id, _, order = meta.key.removeprefix(prefix).partition("/")
+        version, _, revision = order.partition(".")
+        if not (version.isdigit() and revision.isdigit()) or shard_of(doc_id, spec.n_shards) != spec.shard:
+            continue
+        place = (int(version), int(revision))
+        if doc_id not in newest or place > newest[doc_id][0]:
+            newest[doc_id] = (place, meta.key)
+    return {doc_id: key for doc_id, (_, key) in newest.items()}
+
+
+async def _get(store: ObjectStore, key: str) -> bytes | None:
+    try:
+        return await store.get(key)
+    except NotFound:
+        return None
+
+
+def _update(items: ItemSet, data: bytes) -> IndexUpdate:
+    """The update that would have brought these items."""
+    return IndexUpdate(
+        op="upsert",
+        tenant=items.tenant,
+        doc_id=items.doc_id,
+        version=items.version,
+        revision=items.revision,
+        generation=items.generation,
+        space_id=items.space_id,
+        inline=data,
+    )

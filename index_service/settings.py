@@ -1,0 +1,41 @@
+"""Settings of an index process."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from contracts.topics import REPLICA_GROUPS
+from runtime.settings import ProcessSettings
+
+
+class IndexSettings(ProcessSettings):
+    """What an index process can be told, besides what every process can.
+
+    Args:
+        shards: the shards that this process hosts: one for a primary, all for the CPU replica.
+        group: replica group, and so the partition of `search_req` that it answers.
+        generation, n_shards: the generation it is part of.
+        snapshot_dir: local directory of its snapshots; never shared with another process.
+        snapshot_every_updates: a snapshot is written after this many updates, and at the end.
+        cpu_limit_cores: cores that 100 percent of `faiss_index_cpu` stand for.
+        faiss_threads: threads that a search may use.
+        read_only: a replica: writes no status and no dead letters, the primary does.
+    """
+
+    shards: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    group: int = Field(default=0, ge=0, lt=REPLICA_GROUPS)
+    generation: str = Field(pattern=r"^[a-z0-9-]+$")
+    n_shards: int = Field(ge=1)
+    snapshot_dir: Path
+    snapshot_every_updates: int = Field(default=2000, ge=1)
+    cpu_limit_cores: float = Field(default=float(os.cpu_count() or 1), gt=0)
+    faiss_threads: int = Field(default=1, ge=1)
+    read_only: bool = False
+
+    @model_validator(mode="after")
+    def _shards_exist(self) -> "IndexSettings":
+        if len(set(self.shards)) != len(self.shards) or max(self.shards) >= self.n_shards:
+            raise ValueError(f"shards must be different numbers below {self.n_shards}")
+        return self
