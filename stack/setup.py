@@ -12,10 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 from contracts.errors import ConfigurationError
-from contracts.tensors import CLIP_TEXT, TEXT_ENCODER
+from contracts.tensors import CLIP_IMAGE, CLIP_TEXT, TEXT_ENCODER
+from export.demo_clip import build as clip_image
+from export.demo_clip import config as clip_config
+from export.space import write_space
 from export.text_encoder import build as text_encoder
 from export.text_encoder.manifest import read_parity
 from stack import packages, programs
@@ -173,6 +177,8 @@ def _export_steps(paths: SetupPaths) -> tuple[Step, ...]:
             lambda: _done(assemble_backends(paths.serving, paths.own_backends, paths.backends)),
         ),
         *(_text_step(paths, model) for model in (TEXT_ENCODER, CLIP_TEXT)),
+        _image_step(paths),
+        _space_step(paths),
     )
 
 
@@ -188,6 +194,36 @@ def _text_step(paths: SetupPaths, model: str) -> Step:
         lambda: text_encoder.is_current(paths.repository, paths.text_checkpoint, model),
         run,
     )
+
+
+def _image_step(paths: SetupPaths) -> Step:
+    version = paths.repository / CLIP_IMAGE / clip_image.VERSION / "model.onnx"
+    manifest = paths.repository / CLIP_IMAGE / "manifest.json"
+    made_from = (clip_config.WEIGHTS, *clip_config.HERE.glob("*.py"))
+    return Step(
+        f"model {CLIP_IMAGE}",
+        "export",
+        lambda: version.is_file() and _is_newer(manifest, made_from),
+        lambda: _done(clip_image.export_clip_image(paths.repository)),
+    )
+
+
+def _space_step(paths: SetupPaths) -> Step:
+    manifests = [paths.repository / model / "manifest.json" for model in (TEXT_ENCODER, CLIP_TEXT, CLIP_IMAGE)]
+    return Step(
+        "joint space",
+        "export",
+        lambda: _is_newer(paths.repository / "space.json", (*manifests, clip_config.SPACE)),
+        lambda: _done(write_space(paths.repository, clip_config.SPACE)),
+    )
+
+
+def _is_newer(made: Path, made_from: Iterable[Path]) -> bool:
+    """Whether `made` exists and was written after all of the others, which exist."""
+    try:
+        return made.stat().st_mtime_ns > max(each.stat().st_mtime_ns for each in made_from)
+    except OSError:
+        return False
 
 
 def _done(_: object) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from contracts.errors import ConfigurationError
 from stack.ports import LOOPBACK
 from stack.process import ProcessSpec
-from stack.servers.triton_probe import probe_models
+from stack.servers.triton_probe import probe_models, reload_models
 
 # Loading opens every session and runs the warm-up samples: about 6 s here, several times that on a busy machine.
 READY_TIMEOUT_S = 120.0
@@ -109,7 +109,11 @@ def triton_spec(
     address = f"{LOOPBACK}:{ports.grpc}"
 
     async def ready() -> bool:
-        return await probe_models(address, repository, loaded)
+        health = await probe_models(address, repository, loaded)
+        if health.dead:
+            # The next probe tells whether it helped.
+            await reload_models(address, health.dead)
+        return health.all_answer
 
     return ProcessSpec(
         name="triton",

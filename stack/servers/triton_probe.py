@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,14 @@ from google.protobuf import text_format  # type: ignore[import-untyped]
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
+from contracts.tensors import PRIORITY_QUERY
+
 # Stands in for a dimension that the configuration leaves open: the length of a short sentence.
 OPEN_DIMENSION = 4
 PROBE_TIMEOUT_S = 5.0
+RELOAD_TIMEOUT_S = 60.0
+# The server's words for "the Python process of this model is gone".
+DEAD_STUB = "is not healthy"
 
 
 def read_model_config(path: Path) -> ModelConfig:
@@ -25,22 +32,48 @@ def read_model_config(path: Path) -> ModelConfig:
     return text_format.Parse(path.read_text(), ModelConfig())
 
 
-async def probe_models(address: str, repository: Path, models: Sequence[str]) -> bool:
-    """Whether every model answers an inference over zeros within `PROBE_TIMEOUT_S`; one after the other.
+@dataclass(frozen=True, slots=True)
+class ModelHealth:
+    """What a probe saw. `dead` names models whose Python process has died; the server does not start it again."""
+
+    all_answer: bool
+    dead: tuple[str, ...] = ()
+
+
+async def probe_models(address: str, repository: Path, models: Sequence[str]) -> ModelHealth:
+    """Send every model one inference over zeros, one after the other, within `PROBE_TIMEOUT_S` altogether.
 
     Decoupled models stream, and are only asked whether they are loaded.
     """
+    failed, dead = False, []
     try:
         async with triton.InferenceServerClient(address) as client, asyncio.timeout(PROBE_TIMEOUT_S):
             for model in models:
-                config = read_model_config(repository / model / "config.pbtxt")
-                if config.model_transaction_policy.decoupled:
-                    if not await client.is_model_ready(model):
-                        return False
-                else:
-                    await client.infer(model, probe_inputs(config), priority=1)
-    except (InferenceServerException, TimeoutError, OSError):
-        return False
+                try:
+                    failed |= not await _answers(client, repository / model / "config.pbtxt", model)
+                except InferenceServerException as error:
+                    failed = True
+                    if DEAD_STUB in str(error):
+                        dead.append(model)
+    except (TimeoutError, OSError):
+        failed = True
+    return ModelHealth(not failed, tuple(dead))
+
+
+async def reload_models(address: str, models: Sequence[str]) -> None:
+    """Unload and load models: a dead one comes back with a new process. A failure shows in the next probe."""
+    with suppress(InferenceServerException, TimeoutError, OSError):
+        async with triton.InferenceServerClient(address) as client, asyncio.timeout(RELOAD_TIMEOUT_S):
+            for model in models:
+                await client.unload_model(model)
+                await client.load_model(model)
+
+
+async def _answers(client: triton.InferenceServerClient, config_file: Path, model: str) -> bool:
+    config = read_model_config(config_file)
+    if config.model_transaction_policy.decoupled:
+        return bool(await client.is_model_ready(model))
+    await client.infer(model, probe_inputs(config), priority=PRIORITY_QUERY)
     return True
 
 
