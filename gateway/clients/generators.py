@@ -16,7 +16,7 @@ from gateway.flows.answer import Generator
 _MAX_NEW_TOKENS = 400
 _ASK_AGAIN_S = 5.0
 # Sentences embedded for one answer: at some 10 ms each on a small machine, half a second.
-_MAX_CANDIDATES = 48
+_MAX_CANDIDATES = 40
 _MAX_SENTENCES = 3
 
 
@@ -93,12 +93,12 @@ class ExtractiveGenerator:
         pool = [
             candidate
             for candidate in candidates(prompt.question, prompt.passages, limit=_MAX_CANDIDATES)
-            if self._encoder.token_count(candidate.context) <= self._encoder.max_tokens
+            if self._encoder.token_count(candidate.meaning) <= self._encoder.max_tokens
         ]
         if not pool:
             yield NOT_ANSWERED
             return
-        texts = [prompt.question, *(candidate.context for candidate in pool)]
+        texts = [prompt.question, *(candidate.meaning for candidate in pool)]
         vectors = await self._encoder.embed_texts(texts, priority=PRIORITY_QUERY, timeout_s=timeout_s, trace=trace)
         chosen = choose(prompt.question, vectors[0], pool, vectors[1:], limit=_MAX_SENTENCES)
         if not chosen:

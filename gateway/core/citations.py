@@ -12,7 +12,7 @@ from gateway.core.prompt import Passage
 from gateway.core.sentences import split_sentences
 from gateway.core.words import content_words
 
-_MARKER = re.compile(r"\s*\[(\d{1,3})\]")
+_MARKER = re.compile(r"(\s*)\[(\d{1,3})\]")
 _QUOTED = re.compile(r"[\"“]([^\"“”]{8,600})[\"”][\s.,;:]*$")
 _EDGES = " \t\r\n.,;:\"“”'"
 
@@ -60,17 +60,20 @@ def check_citations(answer: str, passages: Sequence[Passage]) -> CheckedAnswer:
     dropped = 0
     begin = 0
     statement = ""
+    gap = ""
     for marker in _MARKER.finditer(answer):
         between = answer[begin : marker.start()]
         parts.append(between)
         statement = between if between.strip(_EDGES) else statement
+        gap = marker[1] if between else gap or marker[1]
         begin = marker.end()
-        passage = by_number.get(int(marker[1]))
+        passage = by_number.get(int(marker[2]))
         span = _support(statement, passage) if passage else None
         if passage is None or span is None:
             dropped += 1
             continue
-        parts.append(marker[0])
+        parts.append(f"{gap}[{passage.n}]")
+        gap = ""
         citation = _citation(passage, span)
         if citation not in citations:
             citations.append(citation)

@@ -91,7 +91,7 @@ def _is_heading_line(line: str, after: str | None, widest: int) -> bool:
     return (
         len(stripped) <= _HEADING_MAX_CHARS
         and len(stripped) < widest * _HEADING_MAX_SHARE
-        and stripped[-1] not in ".!?…,;:-–"
+        and stripped[-1] not in ".!…,;:-–"
         and _OPENS_SENTENCE.match(after) is not None
     )
 
@@ -102,7 +102,7 @@ def _heading(text: str, start: int, end: int) -> list[Sentence]:
     is_heading = _MARKDOWN_HEADING.match(stripped) or (
         "\n" not in stripped
         and len(stripped) <= _HEADING_MAX_CHARS
-        and stripped[-1] not in ".!?…"
+        and stripped[-1] not in ".!…"
         and not _LIST_MARK.match(stripped)
     )
     return [_trimmed(text, start, end, heading=True)] if is_heading else []

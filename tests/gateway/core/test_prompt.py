@@ -1,0 +1,39 @@
+"""Passages and the token budget."""
+
+from gateway.core.prompt import build_prompt, passages_of, render
+from tests.gateway.core.answering import hit, passages
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def test_passage_numbers_are_the_ranks_of_the_hits_and_hits_without_text_are_left_out() -> None:
+    found = passages_of([hit(1, " "), hit(2, "some text"), hit(3, "more text")])
+    assert [passage.n for passage in found] == [2, 3]
+
+
+def test_the_same_text_of_a_document_is_taken_once() -> None:
+    found = passages_of([hit(1, "same", doc_id="a"), hit(2, "same", doc_id="a"), hit(3, "same", doc_id="b")])
+    assert [passage.n for passage in found] == [1, 3]
+
+
+def test_a_picture_s_passage_is_its_caption_and_the_text_beside_it_without_a_place_in_the_text() -> None:
+    (passage,) = passages_of([hit(1, "Beside.", kind="picture", caption="A bridge.")])
+    assert passage.text == "A bridge.\n\nBeside."
+    assert passage.char_offset is None
+
+
+def test_the_budget_cuts_the_last_passages_and_never_the_first() -> None:
+    found = passages("a " * 50, "b " * 50, "c " * 50)
+    all_of_them = build_prompt("why", found, budget_tokens=10_000, count=words)
+    assert len(all_of_them.passages) == 3
+    tight = build_prompt("why", found, budget_tokens=words(all_of_them.system) + 120, count=words)
+    assert [passage.n for passage in tight.passages] == [1, 2]
+    assert len(build_prompt("why", found, budget_tokens=1, count=words).passages) == 1
+
+
+def test_the_prompt_numbers_its_passages_and_ends_where_the_answer_begins() -> None:
+    text = render(build_prompt("Why?", passages("Because\nof this."), budget_tokens=1000, count=words))
+    assert "[1] (source-1.pdf, page 1) Because of this." in text
+    assert text.endswith("Question: Why?\n\nAnswer:")
