@@ -1,42 +1,175 @@
 """Builds the gateway: the app from its routers and middleware, and the services from their clients."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 
-from gateway.routes import health, problems
+from contracts.search import CPU_GROUP, PRIMARY_GROUP
+from encoding.encoder import Encoder
+from gateway.clients.answer_cache import RedisAnswerCache
+from gateway.clients.generation_watch import GenerationWatch
+from gateway.clients.generators import ExtractiveGenerator, GeneratorChoice, LlamaGenerator
+from gateway.clients.meter import PrometheusMeter
+from gateway.clients.readiness import ReadinessCheck
+from gateway.clients.reply_bus import ReplyBus
+from gateway.clients.status_fold import StatusFold
+from gateway.core.clock import Clock
+from gateway.core.hedging import HedgeAllowance
+from gateway.core.links import Links
+from gateway.core.policy import FULL
+from gateway.core.shard_health import ShardHealth
+from gateway.core.signing import UrlSigner
+from gateway.flows.answer import AnswerFlow
+from gateway.flows.documents import Documents
+from gateway.flows.encode import EncodeQuery
+from gateway.flows.pictures import PictureReader
+from gateway.flows.scatter import AskShards
+from gateway.flows.search import SearchFlow
+from gateway.routes import documents, health, media, models, playground, problems, search
 from gateway.routes.guards import BodyLimit, Guards
 from gateway.routes.middleware import RequestContext
-from gateway.services import Services
+from gateway.services import Limits, Services
 from gateway.settings import GatewaySettings
+from runtime.breaker import CircuitBreaker
+from runtime.kafka import KafkaProducer
+from runtime.log_epoch import read_log_epoch
+from runtime.object_store import ObjectStore
+from runtime.publishing import DocumentPublisher
 from runtime.telemetry import Metrics
+from runtime.triton import TritonClient
 
-ROUTERS: tuple[APIRouter, ...] = (health.router,)
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    search.router,
+    models.router,
+    documents.router,
+    media.router,
+    playground.router,
+)
 
-ServicesFactory = Callable[[GatewaySettings, Metrics], AbstractAsyncContextManager[Services]]
 
+@asynccontextmanager
+async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
+    """The services over real clients, for as long as the block lasts. No dependency need be up yet.
 
-def create_app(settings: GatewaySettings, open_services: ServicesFactory) -> FastAPI:
-    """The gateway as an ASGI app.
-
-    Args:
-        open_services: gives the services while the app runs; tests pass one with fakes.
+    Raises:
+        ConfigurationError: models are not exported, or the set-up step that settles the log epoch has not run.
     """
+    clock = Clock(time.monotonic, time.time)
     metrics = Metrics()
+    async with AsyncExitStack() as closing:
+        triton = TritonClient(settings.triton_url)
+        closing.push_async_callback(triton.close)
+        encoder = Encoder(triton, settings.model_repository)
+        cache = RedisAnswerCache(
+            settings.redis_url,
+            metrics,
+            clock,
+            kept_s=settings.cache_kept_s,
+            wait_s=settings.cache_wait_ms / 1000,
+        )
+        closing.push_async_callback(cache.close)
+        bus = await closing.enter_async_context(
+            ReplyBus(settings.kafka_bootstrap, settings.ordinal, metrics, max_open=settings.max_searches).running()
+        )
+        generations = await closing.enter_async_context(
+            GenerationWatch(settings.kafka_bootstrap, encoder.space, wanted=settings.generation).running()
+        )
+        secret = settings.link_secret or secrets.token_urlsafe(32)
+        links = Links(UrlSigner(secret.encode()), clock)
+        meter = PrometheusMeter(metrics)
+        search_flow = _search_flow(settings, encoder, bus, cache, generations, links, meter, clock)
+        check = ReadinessCheck(bus, generations, triton, cache)
+        await cache.ping()
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(settings, metrics) as services:
-            app.state.services = services
-            yield
+        store = ObjectStore.from_url(settings.object_store_url)
+        status = StatusFold(
+            settings.kafka_bootstrap,
+            Path(settings.status_db),
+            client_id=f"{settings.process}-status",
+        )
+        status.start()
+        closing.push_async_callback(asyncio.to_thread, status.stop)
+        producer = KafkaProducer(settings.kafka_bootstrap, f"{settings.process}-door")
+        closing.push_async_callback(asyncio.to_thread, producer.close)
+        publisher = DocumentPublisher(store, producer, await read_log_epoch(store))
+        yield Services(
+            clock=clock,
+            metrics=metrics,
+            limits=Limits(settings.max_query_chars, settings.weights()),
+            search=search_flow,
+            pictures=PictureReader(encoder, max_bytes=settings.max_picture_bytes),
+            readiness=check.readiness,
+            models=check.models,
+            answers=AnswerFlow(
+                search_flow,
+                GeneratorChoice(
+                    triton,
+                    LlamaGenerator(triton),
+                    ExtractiveGenerator(encoder),
+                    monotonic_s=clock.monotonic_s,
+                ),
+                count_tokens=encoder.token_count,
+                breaker=CircuitBreaker("generator", failures=3, reset_s=10.0, clock=clock.monotonic_s),
+                meter=meter,
+                clock=clock,
+            ),
+            documents=Documents(publisher, status, store, links),
+            store=store,
+            links=links,
+        )
 
+
+def _search_flow(
+    settings: GatewaySettings,
+    encoder: Encoder,
+    bus: ReplyBus,
+    cache: RedisAnswerCache,
+    generations: GenerationWatch,
+    links: Links,
+    meter: PrometheusMeter,
+    clock: Clock,
+) -> SearchFlow:
+    shard_health = ShardHealth(clock.monotonic_s, answer_within_s=settings.shard_deadline_ms / 1000)
+    shards = AskShards(
+        bus,
+        shard_health,
+        HedgeAllowance(settings.hedge_share),
+        clock,
+        meter,
+        preferred_group=CPU_GROUP if settings.search_group == "cpu" else PRIMARY_GROUP,
+    )
+    return SearchFlow(
+        encode=EncodeQuery(encoder, clock),
+        shards=shards,
+        bus=bus,
+        cache=cache,
+        generations=generations,
+        links=links,
+        meter=meter,
+        clock=clock,
+        space_id=encoder.space.space_id,
+        text_dim=encoder.space.text_dim,
+        budgets=settings.budgets(),
+        variants={FULL},
+        fresh_s=settings.cache_fresh_s,
+        max_at_once=settings.max_searches,
+    )
+
+
+def create_app(settings: GatewaySettings, services: Services) -> FastAPI:
+    """The gateway as an ASGI app over these services, which the caller opens and closes."""
     app = FastAPI(
         title="Trireme",
         summary="Multimodal search and answers over your own documents.",
         version="0.1.0",
-        lifespan=lifespan,
     )
+    app.state.services = services
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
@@ -46,5 +179,5 @@ def create_app(settings: GatewaySettings, open_services: ServicesFactory) -> Fas
         limits=(("/v1/documents", settings.max_upload_bytes), ("/", settings.max_body_bytes)),
     )
     app.add_middleware(Guards, allowed_hosts=settings.allowed_hosts)
-    app.add_middleware(RequestContext, metrics=metrics)
+    app.add_middleware(RequestContext, metrics=services.metrics)
     return app

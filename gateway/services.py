@@ -1,11 +1,12 @@
 """Everything that the routes may call, built once in `gateway.app` and found at `request.app.state.services`."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from contracts.joint import Weights
 from gateway.core.clock import Clock
 from gateway.core.links import Links
+from gateway.core.readiness import Readiness
 from gateway.flows.answer import AnswerFlow
 from gateway.flows.documents import Documents, Store
 from gateway.flows.pictures import PictureReader
@@ -18,16 +19,7 @@ class Limits:
     """What the search routes accept, and what they fill in."""
 
     query_chars: int
-    picture_bytes: int
     weights: Weights
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether searches can be answered, and what each part says."""
-
-    ready: bool
-    details: Mapping[str, object]
 
 
 @dataclass(slots=True, kw_only=True)

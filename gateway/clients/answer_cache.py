@@ -1,0 +1,118 @@
+"""The answer cache in Redis: quick or not at all. Every failure is a miss, and a dead Redis is left alone."""
+
+import asyncio
+from typing import Any
+
+import redis.asyncio as redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from contracts.codec import decode, encode
+from contracts.errors import BadMessage
+from contracts.gone import GONE_TTL_S, gone_key
+from contracts.metrics import CACHE_LOOKUPS
+from gateway.core.cached_answer import CachedAnswer
+from gateway.core.clock import Clock
+from runtime.breaker import CircuitBreaker
+from runtime.telemetry import Metrics
+
+_FAILURES = 3
+_RESET_S = 1.0
+_CONNECTIONS = 128
+_WRITES_WAITING = 64
+_WRITE_TIMEOUT_S = 0.5
+_ERRORS = (RedisError, OSError, TimeoutError)
+
+
+class RedisAnswerCache:
+    """Keeps answers for `kept_s`. Use it from one event loop.
+
+    Args:
+        wait_s: longest time that a search waits for Redis.
+    """
+
+    def __init__(self, url: str, metrics: Metrics, clock: Clock, *, kept_s: float, wait_s: float) -> None:
+        self._redis: Any = redis.Redis.from_url(
+            url,
+            max_connections=_CONNECTIONS,
+            socket_timeout=_WRITE_TIMEOUT_S,
+            socket_connect_timeout=_WRITE_TIMEOUT_S,
+            # A second try would come too late for a search, and a new one brings its own.
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._kept_s = max(1, int(kept_s))
+        self._wait_s = wait_s
+        self._lookups = metrics.counter(CACHE_LOOKUPS)
+        self._writes: set[asyncio.Task[None]] = set()
+        self.breaker = CircuitBreaker("redis", failures=_FAILURES, reset_s=_RESET_S, clock=clock.monotonic_s)
+
+    async def get(self, key: str) -> CachedAnswer | None:
+        """What was kept, without hits of documents deleted meanwhile; None also when Redis fails or is slow."""
+        if not self.breaker.allow():
+            self._lookups.labels("skipped").inc()
+            return None
+        try:
+            async with asyncio.timeout(self._wait_s):
+                answer = await self._read(key)
+        except _ERRORS:
+            self.breaker.failed()
+            self._lookups.labels("failed").inc()
+            return None
+        except BadMessage:
+            answer = None
+        self.breaker.succeeded()
+        self._lookups.labels("hit" if answer else "miss").inc()
+        return answer
+
+    def put(self, key: str, answer: CachedAnswer) -> None:
+        """Keep an answer; returns at once. Dropped when Redis is left alone or too many writes wait."""
+        if self.breaker.state != "open" and len(self._writes) < _WRITES_WAITING:
+            self._behind(self._redis.set(key, encode(answer), ex=self._kept_s))
+
+    def mark_gone(self, tenant: str, doc_id: str, version: int) -> None:
+        """Keep hits of a deleted document out of cached answers; returns at once."""
+        self._behind(self._redis.set(gone_key(tenant, doc_id), str(version), ex=GONE_TTL_S))
+
+    def available(self) -> bool:
+        """False while Redis is left alone because it failed."""
+        return self.breaker.state == "closed"
+
+    async def ping(self) -> bool:
+        """Whether Redis answers now; also opens the first connection before a search needs one."""
+        try:
+            async with asyncio.timeout(_WRITE_TIMEOUT_S):
+                await self._redis.ping()
+        except _ERRORS:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Finish the writes under way and close the connections."""
+        if self._writes:
+            await asyncio.wait(set(self._writes), timeout=_WRITE_TIMEOUT_S)
+        await self._redis.aclose()
+
+    async def _read(self, key: str) -> CachedAnswer | None:
+        data = await self._redis.get(key)
+        if data is None:
+            return None
+        answer = decode(CachedAnswer, data)
+        doc_ids = list(dict.fromkeys(hit.doc_id for hit in answer.hits))
+        if not doc_ids:
+            return answer
+        versions = await self._redis.mget([gone_key(answer.tenant, doc_id) for doc_id in doc_ids])
+        gone = {doc_id: int(v) for doc_id, v in zip(doc_ids, versions, strict=True) if v is not None}
+        return answer.without(gone)
+
+    def _behind(self, command: Any) -> None:
+        async def write() -> None:
+            try:
+                async with asyncio.timeout(_WRITE_TIMEOUT_S):
+                    await command
+            except _ERRORS:
+                self.breaker.failed()
+
+        task = asyncio.create_task(write())
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)

@@ -1,0 +1,182 @@
+"""Reads a search from a request: JSON, or multipart with the picture as a file. For every route that searches."""
+
+import asyncio
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import UploadFile
+
+from contracts.errors import InvalidInput, PayloadTooLarge, UnsupportedMedia
+from contracts.joint import Weights
+from contracts.search import Filter
+from gateway.core.query import SearchQuery, normalised
+from gateway.routes.context import services_of, tenant_of
+from gateway.routes.problems import sentences
+from gateway.services import Limits
+
+MAX_HITS = 100
+TIER_HEADER = "X-Traffic-Tier"
+
+# Larger bodies are parsed in a thread, so that other requests go on meanwhile.
+_LARGE_BYTES = 256 * 1024
+
+Weight = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1, max_length=700)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)]
+
+
+class WeightsBody(BaseModel):
+    """How much each pair of (asked with, found in) counts; what is absent has the gateway's default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text_text: Weight | None = Field(default=None, description="Words against the text of an item.")
+    text_image: Weight | None = Field(default=None, description="Words against the picture of an item.")
+    image_image: Weight | None = Field(default=None, description="The picture against the picture of an item.")
+
+
+class FilterBody(BaseModel):
+    """Which items may be found."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    collections: Names | None = None
+    kinds: Annotated[tuple[Literal["text", "picture"], ...], Field(min_length=1, max_length=2)] | None = None
+    doc_ids: Names | None = None
+    content_types: Names | None = None
+    added_after_ms: int | None = Field(default=None, ge=0, description="Unix time in milliseconds.")
+    added_before_ms: int | None = Field(default=None, ge=0, description="Unix time in milliseconds.")
+
+
+class SearchBody(BaseModel):
+    """A search with words, a picture, or both."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str | None = Field(default=None, description="Words.")
+    image: str | None = Field(
+        default=None, description="A picture file in Base64, or as a data URL. In multipart: the file itself."
+    )
+    k: int = Field(default=10, ge=1, le=MAX_HITS, description="Hits wanted.")
+    weights: WeightsBody | None = None
+    filter: FilterBody | None = None
+    tier: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None, description=f"Traffic tier; instead of the header {TIER_HEADER}."
+    )
+
+
+B = TypeVar("B", bound=SearchBody)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[B]):
+    """A request's body, the query in it, and how long its picture took to decode."""
+
+    body: B
+    query: SearchQuery
+    decode_ms: float
+
+
+async def read_search(request: Request, kind: type[B]) -> Asked[B]:
+    """The search in a request's body.
+
+    Raises:
+        InvalidInput: fields that do not fit, nothing to search with, or a picture that cannot be decoded.
+        PayloadTooLarge: too many characters, bytes or pixels. UnsupportedMedia: another kind of body or picture.
+    """
+    services = services_of(request)
+    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if content_type == "multipart/form-data":
+        body, picture = await _from_form(request, kind)
+    elif content_type == "application/json":
+        body, picture = await _from_json(await request.body(), kind)
+    else:
+        raise UnsupportedMedia("A search is sent as application/json, or as multipart/form-data with a picture.")
+    words = _words(body.query, services.limits)
+    if words is None and picture is None:
+        raise InvalidInput("The search is empty: give words in 'query', a picture in 'image', or both.")
+    began_s = services.clock.monotonic_s()
+    prepared = await services.pictures.read(picture) if picture is not None else None
+    query = SearchQuery(
+        words=words,
+        picture=prepared,
+        k=body.k,
+        weights=_weights(body.weights, services.limits.weights),
+        filter=Filter(**body.filter.model_dump()) if body.filter else Filter(),
+        tier=body.tier or request.headers.get(TIER_HEADER),
+        tenant=tenant_of(request),
+    )
+    return Asked(body, query, (services.clock.monotonic_s() - began_s) * 1000 if prepared else 0.0)
+
+
+async def _from_json(data: bytes, kind: type[B]) -> tuple[B, bytes | None]:
+    def parse() -> tuple[B, bytes | None]:
+        body = _validated(kind, data)
+        return body, _base64(body.image) if body.image is not None else None
+
+    return await asyncio.to_thread(parse) if len(data) > _LARGE_BYTES else parse()
+
+
+async def _from_form(request: Request, kind: type[B]) -> tuple[B, bytes | None]:
+    values: dict[str, Any] = {}
+    picture: bytes | None = None
+    async with request.form(max_files=1, max_fields=16) as form:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                if name != "image":
+                    raise InvalidInput("The only file of a search is its picture, in the field 'image'.")
+                picture = await value.read()
+            elif name == "image":
+                raise InvalidInput("In a form the picture is sent as a file in the field 'image'.")
+            else:
+                values[name] = _json(name, value) if name in {"weights", "filter"} else value
+    return _validated(kind, values), picture
+
+
+def _validated(kind: type[B], data: bytes | dict[str, Any]) -> B:
+    try:
+        return kind.model_validate_json(data) if isinstance(data, bytes) else kind.model_validate(data)
+    except ValidationError as exc:
+        lines = sentences(exc.errors(include_url=False, include_input=False, include_context=False))
+        raise InvalidInput(" ".join(lines)) from exc
+
+
+def _words(query: str | None, limits: Limits) -> str | None:
+    if query is None:
+        return None
+    if len(query) > limits.query_chars:
+        raise PayloadTooLarge(
+            f"The query has {len(query):,} characters; at most {limits.query_chars:,} are read. "
+            "Longer texts are uploaded as documents."
+        )
+    return normalised(query) or None
+
+
+def _weights(given: WeightsBody | None, default: Weights) -> Weights:
+    if given is None:
+        return default
+    return Weights(
+        text_text=default.text_text if given.text_text is None else given.text_text,
+        text_image=default.text_image if given.text_image is None else given.text_image,
+        image_image=default.image_image if given.image_image is None else given.image_image,
+    )
+
+
+def _base64(text: str) -> bytes:
+    encoded = text.partition(",")[2] if text.startswith("data:") else text
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise InvalidInput("The field 'image' is not valid Base64.") from exc
+
+
+def _json(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as exc:
+        raise InvalidInput(f"The field '{name}' of the form must hold JSON.") from exc
