@@ -1,0 +1,1 @@
+"""Doors that files come through without a caller waiting at them."""
