@@ -30,7 +30,7 @@ from gateway.flows.encode import EncodeQuery
 from gateway.flows.pictures import PictureReader
 from gateway.flows.scatter import AskShards
 from gateway.flows.search import SearchFlow
-from gateway.routes import documents, health, media, models, playground, problems, search
+from gateway.routes import answers, documents, health, media, models, playground, problems, search
 from gateway.routes.guards import BodyLimit, Guards
 from gateway.routes.middleware import RequestContext
 from gateway.services import Limits, Services
@@ -46,6 +46,7 @@ from runtime.triton import TritonClient
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     search.router,
+    answers.router,
     models.router,
     documents.router,
     media.router,

@@ -6,7 +6,11 @@ from gateway.core.extraction import candidates, choose
 from gateway.core.prompt import passages_of
 from tests.gateway.core.answering import hit, passages
 
-TEXT = "May I bring a router?\n\nYes, if it hands out no addresses.\n\nThe knot is strong. It leaves 65 percent of it."
+TEXT = """May I bring a router?
+
+Yes, if it hands out no addresses.
+
+The knot is strong. It leaves 65 percent of it."""
 
 
 def unit(*values: float) -> np.ndarray:

@@ -1,0 +1,89 @@
+"""POST /v1/answer: a cited answer, whole as JSON or piece by piece as server-sent events."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from pydantic import AliasChoices, ConfigDict, Field
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from contracts.api import AnswerResponse
+from contracts.errors import InvalidInput
+from gateway.flows.answer import AnswerEvent, Cited, Delta, Done, Retrieved
+from gateway.routes.context import respond, services_of, trace_of
+from gateway.routes.search import body_schema
+from gateway.routes.search_body import SearchBody, read_search
+
+router = APIRouter(tags=["answers"])
+
+_PING_S = 10
+_EVENT_STREAM = "text/event-stream"
+
+
+class AnswerBody(SearchBody):
+    """A question, with a picture where it is about one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str | None = Field(
+        default=None, validation_alias=AliasChoices("question", "query"), description="The question."
+    )
+    stream: bool = Field(default=False, description=f"Server-sent events, as with `Accept: {_EVENT_STREAM}`.")
+
+
+@router.post(
+    "/v1/answer", summary="Ask a question", response_model=AnswerResponse, openapi_extra=body_schema(AnswerBody)
+)
+async def answer(request: Request) -> Response:
+    """An answer from the documents with citations `[n]`, where n is the rank of the cited document.
+
+    As a stream: `documents` (a search's answer, and which generator writes), `delta`s with pieces of text,
+    `citations` (those whose quote stands in the source), `done` with the whole. When the generator fails, the
+    answer is partial: `degraded` is true and `failed_stage` says what failed; the documents are there in any case.
+    """
+    services = services_of(request)
+    asked = await read_search(request, AnswerBody)
+    if asked.query.words is None:
+        raise InvalidInput("A question is needed in 'question'; a picture alone can be searched with.")
+    trace = trace_of(request)
+    events = services.answers.answer(asked.query, trace)
+    if not asked.body.stream and _EVENT_STREAM not in request.headers.get("accept", ""):
+        return respond(await _whole(events))
+    # The search is done here, while its failure can still be a status code.
+    first = await anext(events)
+
+    async def stream() -> AsyncIterator[ServerSentEvent]:
+        async with aclosing(events):
+            yield _event(first, trace.trace_id)
+            async for event in events:
+                yield _event(event, trace.trace_id)
+
+    return EventSourceResponse(stream(), ping=_PING_S)
+
+
+async def _whole(events: AsyncGenerator[AnswerEvent, None]) -> AnswerResponse:
+    response: AnswerResponse | None = None
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Done):
+                response = event.response
+    assert response is not None
+    return response
+
+
+def _event(event: AnswerEvent, trace_id: str) -> ServerSentEvent:
+    body: dict[str, Any]
+    match event:
+        case Retrieved(found, generator):
+            name, body = "documents", {**asdict(found), "documents": found.hits, "generator": generator}
+            del body["hits"]
+        case Delta(text):
+            name, body = "delta", {"text": text}
+        case Cited(citations, dropped):
+            name, body = "citations", {"citations": citations, "citations_dropped": dropped}
+        case Done(response):
+            name, body = "done", asdict(response)
+    return ServerSentEvent(event=name, data=msgspec.json.encode({**body, "trace_id": trace_id}).decode())
