@@ -26,6 +26,7 @@ class StackHome:
 
     root: Path
     cache: Path = DEFAULT_HOME / "cache"
+    data_name: str = "data"
 
     @property
     def run(self) -> Path:
@@ -37,7 +38,7 @@ class StackHome:
 
     @property
     def data(self) -> Path:
-        return self.root / "data"
+        return self.root / self.data_name
 
     @property
     def objects(self) -> Path:

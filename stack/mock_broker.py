@@ -1,13 +1,14 @@
 """librdkafka's mock cluster as a process of its own: a Kafka in memory, for machines where no jars can be had.
 
 `python -m stack.mock_broker ADDRESS_FILE GENERATION N_SHARDS` serves until SIGTERM and writes its address, which
-it cannot be told, to the file. It forgets everything when it ends and keeps 5 MiB a partition: never where anything
+it cannot be told, to the file. It forgets everything when it ends and keeps 5 MiB a partition: never where things
 must not be lost. Its topics exist with their right partitions from the start, because it refuses to create any.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,12 +18,38 @@ import confluent_kafka
 from contracts.errors import ConfigurationError
 from contracts.topics import TopicSpec, fixed_topics, generation_topics
 from runtime.process import run_main, stop_event_on_signals
+from stack.home import CHECKOUT
+from stack.layout import MOCK_BROKER
+from stack.process import ProcessSpec
 
 BANNER = (
     "The broker is librdkafka's mock cluster: in memory, 5 MiB a partition, no replay. Nothing outlives the stack."
 )
 _PRODUCER = 0  # rd_kafka_type_t, rdkafka.h
 _FIRST_BROKER = 1
+
+
+def mock_spec(run_dir: Path, generation: str, n_shards: int) -> ProcessSpec:
+    """The spec of the process. It is not restarted: a new one would have another address and no records."""
+    file = _address_file(run_dir)
+    file.unlink(missing_ok=True)
+
+    async def ready() -> bool:
+        return file.exists()
+
+    return ProcessSpec(
+        name=MOCK_BROKER,
+        argv=(sys.executable, "-m", "stack.mock_broker", str(file), generation, str(n_shards)),
+        env={"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"},
+        cwd=CHECKOUT,
+        ready=ready,
+        max_restarts=0,
+    )
+
+
+def mock_address(run_dir: Path) -> str:
+    """Address of the ready mock cluster, host:port."""
+    return _address_file(run_dir).read_text()
 
 
 def serve(address_file: Path, topics: Iterable[TopicSpec]) -> None:
@@ -49,6 +76,10 @@ def serve(address_file: Path, topics: Iterable[TopicSpec]) -> None:
     staged.replace(address_file)
     stop.wait()
     address_file.unlink(missing_ok=True)
+
+
+def _address_file(run_dir: Path) -> Path:
+    return run_dir / "mock-broker.address"
 
 
 def _librdkafka() -> ctypes.CDLL:

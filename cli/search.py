@@ -1,0 +1,60 @@
+"""`trireme search`: words, a picture, or both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.console import JsonOption, UrlOption, out, print_json
+from cli.files import read_file
+from cli.render import hits_table, search_summary
+from cli.target import HomeOption, open_client
+from contracts.errors import InvalidInput
+from contracts.joint import Weights
+from contracts.search import Filter
+
+WEIGHTS_HELP = "Weights text-text,text-image,image-image, such as 1,1,1."
+
+
+def run(
+    query: Annotated[str | None, typer.Argument(help="What to search for.")] = None,
+    image: Annotated[Path | None, typer.Option("--image", "-i", help="A picture to search with.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=100, help="Number of hits.")] = 10,
+    weights: Annotated[str | None, typer.Option("--weights", help=WEIGHTS_HELP)] = None,
+    collection: Annotated[list[str] | None, typer.Option("--collection", help="Only there; repeatable.")] = None,
+    url: UrlOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search with words, a picture, or both."""
+    if not query and image is None:
+        raise InvalidInput("Give words to search for, a picture with --image, or both.")
+    picture = read_file(image) if image else None
+    with open_client(url, home) as client:
+        response = client.search(
+            query,
+            image=picture,
+            k=k,
+            weights=parse_weights(weights) if weights else None,
+            filter=Filter(collections=tuple(collection)) if collection else None,
+        )
+    if as_json:
+        print_json(response)
+        return
+    out.print(hits_table(response) if response.hits else "No hits.")
+    out.print(search_summary(response))
+
+
+def parse_weights(text: str) -> Weights:
+    """Weights from "tt,ti,ii".
+
+    Raises:
+        InvalidInput: not three numbers.
+    """
+    try:
+        text_text, text_image, image_image = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InvalidInput("Weights are three numbers with commas between them, such as 1,1,1.") from None
+    return Weights(text_text, text_image, image_image)

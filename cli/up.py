@@ -1,0 +1,102 @@
+"""`trireme up`: the whole stack in the foreground, or left running with --detach."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.console import err, out
+from cli.progress import EventPrinter
+from cli.target import HomeOption, home_at
+from contracts.errors import Conflict, InvalidInput, NotFound
+from stack.embedded import EmbeddedStack
+from stack.events import StackFailed
+from stack.home import StackHome
+from stack.mock_broker import BANNER
+from stack.options import DEFAULT_PORT, StackOptions
+from stack.running import run_stack
+from stack.state import StackState, read_state
+
+DETACH_TIMEOUT_S = 240.0
+_DETACHED_LOG = "stack.log"
+
+BrokerOption = Annotated[
+    str, typer.Option("--broker", help="kafka (our own), HOST:PORT (one that runs), or mock (in memory).")
+]
+PortOption = Annotated[
+    int | None,
+    typer.Option("--port", min=0, max=65535, help="The gateway's port; 8080 or a free one by default."),
+]
+WatchOption = Annotated[Path | None, typer.Option("--watch", help="Ingest files that appear in this folder.")]
+ResetOption = Annotated[bool, typer.Option("--reset", help="Delete all documents and indexes first.")]
+
+
+def run(
+    port: PortOption = None,
+    broker: BrokerOption = "kafka",
+    watch: WatchOption = None,
+    reset: ResetOption = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Leave it running; `trireme down` stops it.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Start the stack on this machine; Ctrl-C stops it."""
+    if watch is not None and not watch.is_dir():
+        raise InvalidInput(f"The folder to watch, '{watch}', does not exist.")
+    options = StackOptions(home=home_at(home), broker=broker, port=port, watch=watch, reset=reset)
+    if options.broker_kind == "mock":
+        out.print(f"[bold yellow]{BANNER}[/]")
+    if detach:
+        _print_up(_detached(options.home))
+    else:
+        out.print("Starting the stack")
+        asyncio.run(run_stack(options, EventPrinter(out), _stay_up))
+        out.print("Stopped.")
+
+
+async def _stay_up(stack: EmbeddedStack, stop: asyncio.Event) -> None:
+    _print_up(stack.state)
+    await stop.wait()
+    out.print("\nStopping")
+
+
+def _print_up(state: StackState) -> None:
+    if not state.gateway_url.endswith(f":{DEFAULT_PORT}"):
+        out.print(f"[dim]Port {DEFAULT_PORT} was not used: taken, or another one was asked for.[/]")
+    out.print(f"[bold green]Ready.[/] Playground and API: [link]{state.gateway_url}[/]")
+
+
+def _detached(home: StackHome) -> StackState:
+    """Run the same command in a session of its own and wait until its stack is ready."""
+    if home.is_locked():
+        raise Conflict("A stack is already running here. `trireme status` shows it, `trireme down` stops it.")
+    home.create()
+    log = home.logs / _DETACHED_LOG
+    arguments = [each for each in sys.argv[1:] if each != "--detach"]
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "cli.main", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + DETACH_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            err.print(log.read_text(errors="replace"), markup=False)
+            raise StackFailed("The stack did not start; what it said stands above.")
+        try:
+            state = read_state(home)
+            if state.phase == "ready":
+                return state
+        except NotFound:
+            pass
+        time.sleep(0.3)
+    child.terminate()
+    raise StackFailed(f"The stack was not ready within {DETACH_TIMEOUT_S:.0f} s; its log is {log}.")

@@ -1,0 +1,140 @@
+"""The whole of Trireme on one machine: starts it in a home, keeps its state file, stops it.
+
+What the processes are is said in `stack.embedded_servers` and `stack.embedded_services`; the supervisor runs them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from dataclasses import replace
+
+import msgspec
+
+from contracts.errors import NotFound
+from stack.bootstrap import DataSpace, claim_data, exported_space, settle
+from stack.embedded_servers import EmbeddedServers
+from stack.embedded_services import EmbeddedServices
+from stack.events import EventSink, SetupStep, StackEvent
+from stack.home import StackHome
+from stack.layout import BOOTSTRAP, KAFKA, StackPorts, choose_ports
+from stack.mock_broker import mock_address, mock_spec
+from stack.options import StackOptions, choose_gateway_port
+from stack.process import ProcessSpec
+from stack.state import StackPhase, StackState, write_state
+from stack.supervisor import Supervisor
+
+MOCK_DATA = "data-mock"
+
+
+class EmbeddedStack:
+    """One stack in one home: `await start()`, then `await stop()`, always, also when `start` failed.
+
+    Args:
+        on_event: called at every change of a process or step, on the event loop; must not block.
+    """
+
+    def __init__(self, options: StackOptions, on_event: EventSink) -> None:
+        self._options = options
+        self._on_event = on_event
+        mock = options.broker_kind == "mock"
+        self._home: StackHome = replace(options.home, data_name=MOCK_DATA) if mock else options.home
+        self._supervisor = Supervisor(self._home.logs, self._changed)
+        self._held = contextlib.ExitStack()
+        self._state: StackState | None = None
+
+    @property
+    def state(self) -> StackState:
+        """The stack as it is now.
+
+        Raises:
+            NotFound: it was not started.
+        """
+        if self._state is None:
+            raise NotFound("The stack was not started.")
+        return msgspec.structs.replace(self._state, processes=self._supervisor.views())
+
+    async def start(self) -> None:
+        """Start everything and return when all processes are ready.
+
+        Raises:
+            Conflict: another stack uses this home, the port is taken, or the data belongs to another space.
+            ConfigurationError: the set-up has not been done. StackFailed: a process does not come up.
+        """
+        options, home = self._options, self._home
+        space = exported_space(options.model_repository)
+        owned = DataSpace(space_id=space.space_id, n_shards=options.n_shards)
+        self._held.enter_context(home.locked())
+        if options.reset or options.broker_kind == "mock":
+            home.reset()
+        home.create()
+        claim_data(home.data, owned)
+        ports = choose_ports(options.n_shards, choose_gateway_port(options.port))
+        self._state = self._first_state(owned, ports)
+        servers = EmbeddedServers(home, options.model_repository, ports)
+        specs, steps = await asyncio.to_thread(self._servers, servers)
+        bootstrap = await self._broker_address(ports, owned)
+        self._set("starting", kafka_bootstrap=bootstrap)
+        services = EmbeddedServices(options, home, ports, owned, bootstrap)
+        steps.append(self._bootstrap_step(owned, bootstrap, after=[s.name for s in specs if s.name == KAFKA]))
+        await self._supervisor.start([*specs, *services.specs()], steps)
+        self._set("ready")
+
+    async def stop(self) -> None:
+        """Stop all processes in the reverse order and give the home back."""
+        if self._state is not None:
+            self._set("stopping")
+            await self._supervisor.stop()
+            self._home.state_file.unlink(missing_ok=True)
+        self._held.close()
+
+    def _servers(self, servers: EmbeddedServers) -> tuple[list[ProcessSpec], list[SetupStep]]:
+        specs, steps = [servers.triton(), servers.redis()], []
+        if self._options.broker_kind == "kafka":
+            kafka, format_step = servers.kafka()
+            specs.insert(1, kafka)
+            steps.append(format_step)
+        return specs, steps
+
+    async def _broker_address(self, ports: StackPorts, owned: DataSpace) -> str:
+        match self._options.broker_kind:
+            case "external":
+                return self._options.broker
+            case "kafka":
+                return ports.kafka_address
+            case "mock":
+                spec = mock_spec(self._home.run, owned.generation, owned.n_shards)
+                await self._supervisor.start([spec])
+                return mock_address(self._home.run)
+
+    def _bootstrap_step(self, owned: DataSpace, bootstrap: str, *, after: list[str]) -> SetupStep:
+        async def run() -> None:
+            await asyncio.to_thread(asyncio.run, settle(bootstrap, f"file://{self._home.objects}", owned))
+
+        return SetupStep(BOOTSTRAP, run, depends_on=tuple(after))
+
+    def _first_state(self, owned: DataSpace, ports: StackPorts) -> StackState:
+        return StackState(
+            supervisor_pid=os.getpid(),
+            phase="starting",
+            started_ms=time.time_ns() // 1_000_000,
+            gateway_url=ports.gateway_url,
+            kafka_bootstrap="",
+            broker=self._options.broker_kind,
+            object_store_url=f"file://{self._home.objects}",
+            generation=owned.generation,
+            space_id=owned.space_id,
+            n_shards=owned.n_shards,
+        )
+
+    def _set(self, phase: StackPhase, *, kafka_bootstrap: str | None = None) -> None:
+        assert self._state is not None
+        known = self._state.kafka_bootstrap if kafka_bootstrap is None else kafka_bootstrap
+        self._state = msgspec.structs.replace(self._state, phase=phase, kafka_bootstrap=known)
+        write_state(self._home.state_file, self.state)
+
+    def _changed(self, event: StackEvent) -> None:
+        write_state(self._home.state_file, self.state)
+        self._on_event(event)

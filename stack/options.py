@@ -1,0 +1,70 @@
+"""What a person can decide about the embedded stack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from contracts.errors import Conflict, InvalidInput
+from stack.home import CHECKOUT, DEFAULT_HOME, StackHome
+from stack.ports import free_ports, is_free
+
+DEFAULT_PORT = 8080
+_ADDRESS = re.compile(r"[A-Za-z0-9.\-]+:\d{1,5}(,[A-Za-z0-9.\-]+:\d{1,5})*")
+
+BrokerKind = Literal["kafka", "external", "mock"]
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """Choices for one start.
+
+    Args:
+        broker: "kafka" for an Apache Kafka of our own, "mock" for one in memory, else an address host:port.
+        port: the gateway's; None takes 8080 when it is free, else any free one.
+        watch: a folder whose files are ingested as they appear.
+        reset: delete all documents and indexes of the home first.
+        gateway: further settings of the gateway, without prefix and in lower case.
+    """
+
+    home: StackHome = field(default_factory=lambda: StackHome(DEFAULT_HOME))
+    broker: str = "kafka"
+    port: int | None = None
+    watch: Path | None = None
+    reset: bool = False
+    n_shards: int = 3
+    model_repository: Path = CHECKOUT / "model_repository"
+    gateway: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def broker_kind(self) -> BrokerKind:
+        """Which kind of broker that is.
+
+        Raises:
+            InvalidInput: neither a known name nor an address.
+        """
+        if self.broker == "kafka":
+            return "kafka"
+        if self.broker == "mock":
+            return "mock"
+        if _ADDRESS.fullmatch(self.broker):
+            return "external"
+        raise InvalidInput(f"The broker '{self.broker}' is neither 'kafka', 'mock' nor HOST:PORT.")
+
+
+def choose_gateway_port(wanted: int | None) -> int:
+    """The gateway's port: the one that was asked for, else 8080 when it is free, else any free one.
+
+    Raises:
+        Conflict: the port that was asked for is taken.
+    """
+    if wanted is None:
+        return DEFAULT_PORT if is_free(DEFAULT_PORT) else free_ports(1)[0]
+    if wanted == 0:
+        return free_ports(1)[0]
+    if not is_free(wanted):
+        raise Conflict(f"Port {wanted} is taken by another program. Choose another with --port.")
+    return wanted
