@@ -1,0 +1,144 @@
+"""The reading process seen from its parent: start, ask, kill.
+
+PDFium is not thread-safe, and a hostile document may hang or crash what reads it; so reading happens in a process
+that is killed without regret. Its environment holds no credentials of ours.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+
+import msgspec
+
+from contracts.errors import DependencyDown
+from ingest.extraction import wire
+from ingest.extraction.wire import Failed, Finished, Reply, Request, Started
+
+START_TIMEOUT_S = 60.0
+_CLOSE_TIMEOUT_S = 5.0
+_INHERITED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "TESSDATA_PREFIX", "LANG", "LC_ALL")
+
+
+class ReaderDied(Exception):
+    """The reading process ended before it had answered."""
+
+
+class ReaderTimeout(Exception):
+    """The reading process was silent for too long.
+
+    Args:
+        limit_s: the limit that passed.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(limit_s)
+        self.limit_s = limit_s
+
+
+class ReaderProcess:
+    """One reading process that takes one request at a time."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.documents = 0
+
+    @classmethod
+    async def start(cls, environ: Mapping[str, str] = os.environ) -> "ReaderProcess":
+        """Start a reading process and wait until it takes requests.
+
+        Raises:
+            DependencyDown: it did not start; this is this machine's fault, not a document's.
+        """
+        environment = {name: environ[name] for name in _INHERITED if name in environ}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "ingest.extraction.child",
+            str(os.getpid()),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=environment | {"OMP_THREAD_LIMIT": "1"},
+            start_new_session=True,
+        )
+        reader = cls(process)
+        try:
+            started = await asyncio.wait_for(reader._receive(), START_TIMEOUT_S)
+        except (TimeoutError, ReaderDied) as exc:
+            await reader.kill()
+            raise DependencyDown("document reader", "The process that reads documents did not start.") from exc
+        except BaseException:
+            await reader.kill()
+            raise
+        assert isinstance(started, Started)
+        return reader
+
+    @property
+    def pid(self) -> int:
+        """Process id, also of its process group."""
+        return self._process.pid
+
+    async def ask(self, request: Request) -> AsyncIterator[Reply]:
+        """Send one request and give what comes back, up to and with `Finished` or `Failed`.
+
+        Whoever stops early, for whatever reason, must `kill()`: the rest of the answer is still in the pipe.
+
+        Raises:
+            ReaderDied: the process ended, or wrote something that is no reply.
+            ReaderTimeout: `timeout_s` or `document_timeout_s` of the request's limits has passed.
+        """
+        self.documents += 1
+        limits = request.limits
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limits.document_timeout_s
+        sending = asyncio.ensure_future(self._send(wire.frame(request)))
+        try:
+            while True:
+                wait_s = min(limits.timeout_s, end - loop.time())
+                try:
+                    reply = await asyncio.wait_for(self._receive(), max(wait_s, 0.0))
+                except TimeoutError as exc:
+                    whole = wait_s < limits.timeout_s
+                    raise ReaderTimeout(limits.document_timeout_s if whole else limits.timeout_s) from exc
+                yield reply
+                if isinstance(reply, Finished | Failed):
+                    return
+        finally:
+            sending.cancel()
+
+    async def kill(self) -> None:
+        """End the process and everything that it has started, now."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+        await self._process.wait()
+
+    async def close(self) -> None:
+        """Let the process end by closing its input; kill it when it does not."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), _CLOSE_TIMEOUT_S)
+        except TimeoutError:
+            await self.kill()
+
+    async def _send(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(data)
+            await self._process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            return  # the process is gone; the reading side says so
+
+    async def _receive(self) -> Reply:
+        assert self._process.stdout is not None
+        try:
+            (size,) = wire.HEADER.unpack(await self._process.stdout.readexactly(wire.HEADER.size))
+            if size > wire.FRAME_LIMIT_BYTES:
+                raise ReaderDied
+            return wire.read_reply(await self._process.stdout.readexactly(size))
+        except (asyncio.IncompleteReadError, ConnectionResetError, msgspec.DecodeError) as exc:
+            raise ReaderDied from exc
