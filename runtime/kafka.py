@@ -1,6 +1,7 @@
 """Kafka clients as all processes use them: same partitioner, manual commits, loud when offsets are lost."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -14,6 +15,14 @@ from contracts.trace import TRACEPARENT, TraceContext
 
 # Client errors that pass by themselves: the broker is away, a coordinator moves, a fetch timed out.
 _SEND_QUEUE_RECORDS = 100_000
+_LEADER_PAUSE_S = 0.1
+_NO_LEADER_YET = frozenset(
+    {
+        ck.KafkaError.NOT_LEADER_FOR_PARTITION,
+        ck.KafkaError.LEADER_NOT_AVAILABLE,
+        ck.KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,15 +307,23 @@ def log_bounds(
     Raises:
         DependencyDown: no answer in time.
     """
-    bounds: dict[int, tuple[int, int]] = {}
-    for partition in partitions:
+    deadline = time.monotonic() + timeout_s
+    return {
+        partition: _bounds_of(consumer, ck.TopicPartition(topic, partition), deadline) for partition in partitions
+    }
+
+
+def _bounds_of(consumer: ck.Consumer, partition: ck.TopicPartition, deadline: float) -> tuple[int, int]:
+    while True:
+        left_s = max(0.1, deadline - time.monotonic())
         try:
-            result = consumer.get_watermark_offsets(
-                ck.TopicPartition(topic, partition), timeout=timeout_s, cached=False
-            )
+            result = consumer.get_watermark_offsets(partition, timeout=left_s, cached=False)
         except ck.KafkaException as exc:
-            raise DependencyDown("kafka") from exc
+            # A broker names itself leader of a new partition a moment before it is one.
+            if exc.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
+                raise DependencyDown("kafka") from exc
+            time.sleep(_LEADER_PAUSE_S)
+            continue
         if result is None:
             raise DependencyDown("kafka")
-        bounds[partition] = (int(result[0]), int(result[1]))
-    return bounds
+        return int(result[0]), int(result[1])
