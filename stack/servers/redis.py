@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from stack.ports import LOOPBACK
@@ -58,7 +60,12 @@ def redis_spec(*, executable: Path, run_dir: Path, port: int) -> ProcessSpec:
 async def answers_ping(port: int) -> bool:
     """Whether a Redis answers PING on this port of the loopback address within `PROBE_TIMEOUT_S`."""
     client = Redis(
-        host=LOOPBACK, port=port, socket_connect_timeout=PROBE_TIMEOUT_S, socket_timeout=PROBE_TIMEOUT_S
+        host=LOOPBACK,
+        port=port,
+        socket_connect_timeout=PROBE_TIMEOUT_S,
+        socket_timeout=PROBE_TIMEOUT_S,
+        # The caller asks again; the client's own retries would take seconds.
+        retry=Retry(NoBackoff(), retries=0),
     )
     try:
         return bool(await client.ping())

@@ -1,0 +1,87 @@
+"""Starts real servers for the tests of this folder and ends them: what was started, by its process group."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from contracts.tensors import MODELS
+from stack.ports import free_ports
+from stack.process import ProcessSpec
+from stack.servers.triton import TritonPorts, exported_models, triton_spec
+from stack.setup_paths import SetupPaths
+
+PATHS = SetupPaths()
+
+
+def needs(there: bool, what: str) -> None:
+    """Skip unless the set-up has been run here."""
+    if not there:
+        pytest.skip(f"{what} is not set up: run `make setup`")
+
+
+@contextmanager
+def started(spec: ProcessSpec, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the process of `spec` with its output in `log`; ends its whole group."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            spec.argv, env=dict(spec.env), cwd=spec.cwd, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(spec.stop_signal)
+            try:
+                process.wait(spec.stop_timeout_s)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(10)
+
+
+async def becomes_ready(spec: ProcessSpec, process: subprocess.Popen[bytes]) -> bool:
+    """Ask until it is ready, has ended, or its time is over."""
+    assert spec.ready is not None
+    deadline = time.monotonic() + spec.ready_timeout_s
+    while time.monotonic() < deadline and process.poll() is None:
+        if await spec.ready():
+            return True
+        await asyncio.sleep(0.1)
+    return False
+
+
+def last_words(log: Path) -> str:
+    return log.read_text(errors="replace")[-3000:]
+
+
+@asynccontextmanager
+async def running(spec: ProcessSpec, log: Path) -> AsyncIterator[subprocess.Popen[bytes]]:
+    """`started`, and ready."""
+    with started(spec, log) as process:
+        assert await becomes_ready(spec, process), last_words(log)
+        yield process
+
+
+@pytest.fixture(scope="session")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessSpec]:
+    """A real Triton with every exported model of the contract, for all tests of the run."""
+    needs(set(MODELS) <= set(exported_models(PATHS.repository)) and PATHS.backends.is_dir(), "Triton or a model")
+    folder = tmp_path_factory.mktemp("triton")
+    spec = triton_spec(
+        environment=PATHS.serving,
+        repository=PATHS.repository,
+        backends=PATHS.backends,
+        run_dir=folder,
+        ports=TritonPorts(*free_ports(3)),
+        models=sorted(MODELS),
+    )
+    log = folder / "log"
+    with started(spec, log) as process:
+        assert asyncio.run(becomes_ready(spec, process)), last_words(log)
+        yield spec
