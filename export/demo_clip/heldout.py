@@ -59,9 +59,9 @@ def embed_pictures(model: bytes, pictures: NDArray[np.uint8], batch: int = 32) -
     """Vectors [n, 384] by ONNX Runtime, one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    runner = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     parts = [
-        session.run(["embedding"], {"image": pictures[start : start + batch]})[0]
+        runner.run(["embedding"], {"image": pictures[start : start + batch]})[0]
         for start in range(0, len(pictures), batch)
     ]
     return np.concatenate(parts).astype(np.float32)

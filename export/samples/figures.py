@@ -73,9 +73,10 @@ def pie(rng: random.Random, side: int, body: str) -> Image.Image:
     canvas, start, whole = Canvas.blank(side, WHITE), 20.0, sum(value for _, value in pairs)
     for (label, value), colour in zip(pairs, palette(rng, len(pairs)), strict=True):
         end = start + 360 * value / whole
-        canvas.wedge(0.5, 0.5, 0.36, start, end, colour)
+        canvas.wedge(0.5, 0.5, 0.3, start, end, colour)
         middle = math.radians((start + end) / 2)
-        canvas.text(0.5 + 0.43 * math.cos(middle), 0.5 + 0.43 * math.sin(middle), f"{label} {value:g}%", 0.034)
+        x, y = 0.5 + 0.41 * math.cos(middle), 0.5 + 0.36 * math.sin(middle)
+        canvas.text(x, y, f"{label} {value:g}%", 0.034)
         start = end
     return canvas.image
 
@@ -148,8 +149,8 @@ def emoji(rng: random.Random, side: int, body: str) -> Image.Image:
 
 
 def draw(rng: random.Random, side: int, body: str) -> Image.Image:
-    """A chart or diagram of random content."""
-    name = body.strip()
+    """A chart or diagram of random content. What follows an `@` in the directive only changes the seed."""
+    name = body.split("@")[0].strip()
     picture: Image.Image = getattr(charts if hasattr(charts, name) else diagrams, name)(rng, side)
     return picture
 

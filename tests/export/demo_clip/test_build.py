@@ -50,13 +50,13 @@ def test_vectors_have_unit_length_even_of_noise(model: onnx.ModelProto) -> None:
 
 def test_export_writes_a_version_that_opens_and_a_manifest_that_describes_it(tmp_path: Path) -> None:
     version = export_clip_image(tmp_path)
-    session = onnxruntime.InferenceSession(version / "model.onnx", providers=["CPUExecutionProvider"])
+    runner = onnxruntime.InferenceSession(version / "model.onnx", providers=["CPUExecutionProvider"])
     manifest = json.loads((tmp_path / "clip_image" / "manifest.json").read_text())
     assert version == tmp_path / "clip_image" / "1"
-    taken = session.get_inputs()[0]
+    taken = runner.get_inputs()[0]
     assert (taken.name, taken.type) == ("image", "tensor(uint8)")
     assert taken.shape[1:] == [manifest["image_size"], manifest["image_size"], 3]
-    given = session.get_outputs()[0]
+    given = runner.get_outputs()[0]
     assert (given.name, given.shape[1:]) == ("embedding", [manifest["dim"]])
     assert manifest["parity"]["min_cosine"] > 0.9999
 
