@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from contracts.search import ShardHit
 from index_service.payloads import DocumentFields, decode_payload
 
-# Hits beyond this rank come without their text, so that a reply of 1,000 hits stays well under 1 MB.
-HITS_WITH_TEXT = 100
+# Hits beyond this rank come without their text, so that a reply of 1,000 hits stays under Kafka's 1 MB. A
+# gateway asks for twice the hits that it shows, because a picture may hide a chunk, and it shows at most 100.
+HITS_WITH_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True)
