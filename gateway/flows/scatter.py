@@ -1,5 +1,6 @@
 """Asks the shards of a generation over the bus and collects their replies: hedging, breakers, partial results."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -85,7 +86,7 @@ class AskShards:
             DependencyFailed: shards answered, with nothing but errors.
             DeadlineExceeded: no shard answered in time.
         """
-        self._take_late_replies()
+        self._settle()
         self._allowance.earn()
         plan = self._health.plan(n_shards, self._preferred)
         if not plan.by_group:
@@ -98,6 +99,9 @@ class AskShards:
             gathered = await self._collect(conversation, asking, n_shards)
         finally:
             conversation.close()
+        if len(gathered.replies) < len(asking.asked_s):
+            # Whoever has not answered by then has failed, also when no other search comes to see it.
+            asyncio.get_running_loop().call_later(budget.lengths.total_s, self._settle)
         self._report_missing(gathered, asking)
         return gathered
 
@@ -194,7 +198,8 @@ class AskShards:
             gathered.faiss_ms = max(gathered.faiss_ms, reply.search_ms)
             gathered.queue_ms = max(gathered.queue_ms, reply.queue_ms)
 
-    def _take_late_replies(self) -> None:
+    def _settle(self) -> None:
+        """Tell the shards' health what became of requests whose searches have ended."""
         for at_s, reply in self._bus.late_replies():
             ok = reply.outcome == "ok"
             self._health.answered(reply.group, reply.shard, reply.correlation_id, at_s, ok=ok)

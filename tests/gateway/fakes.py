@@ -1,0 +1,322 @@
+"""Fakes of the search flow's ports. They compute: towers make vectors from words, shards search what they hold."""
+
+import asyncio
+import itertools
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.codec import decode, encode
+from contracts.errors import DependencyDown, TriremeError
+from contracts.generations import Generation
+from contracts.ids import shard_of
+from contracts.joint import Vector, Weights, join_item, join_query, unit
+from contracts.search import SearchReply, SearchRequest, ShardHit
+from contracts.space import Space, Tower
+from contracts.trace import TraceContext
+from gateway.core.cached_answer import CachedAnswer
+
+HALF = 16
+N_SHARDS = 3
+SPACE = Space(
+    encoders={"text": "words@1", "clip_text": "words@1", "clip_image": "pixels@1"},
+    text_dim=HALF,
+    image_dim=HALF,
+    centred=False,
+    means={tower: [0.0] * HALF for tower in ("text", "clip_text", "clip_image")},
+)
+TRACE = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
+GENERATION = Generation(
+    tenant="default",
+    name="words-3",
+    space_id=SPACE.space_id,
+    n_shards=N_SHARDS,
+    state="serving",
+    created_ms=1,
+)
+
+
+def word_vector(words: str) -> Vector:
+    """Unit vector of a text: the sum of a fixed direction for each word."""
+    total = np.zeros(HALF, dtype=np.float32)
+    for word in words.lower().split():
+        rng = np.random.default_rng(zlib.crc32(word.encode()))
+        total += rng.standard_normal(HALF).astype(np.float32)
+    return unit(total)
+
+
+def pixel_vector(pixels: NDArray[np.uint8]) -> Vector:
+    """Unit vector of a picture, from its bytes."""
+    rng = np.random.default_rng(zlib.crc32(pixels.tobytes()))
+    return unit(rng.standard_normal(HALF).astype(np.float32))
+
+
+@dataclass
+class WordEncoder:
+    """Towers that take `delay_s` or fail, as each test says."""
+
+    shares_text_tower: bool = False
+    delay_s: dict[Tower, float] = field(default_factory=dict)
+    failing: dict[Tower, TriremeError] = field(default_factory=dict)
+    calls: list[Tower] = field(default_factory=list)
+    image_size: int = 8
+
+    @property
+    def space(self) -> Space:
+        return SPACE
+
+    async def embed_texts(
+        self, texts: Sequence[str], *, priority: int, timeout_s: float, trace: TraceContext | None = None
+    ) -> NDArray[np.float32]:
+        await self._work("text")
+        return np.stack([word_vector(text) for text in texts])
+
+    async def embed_query_words(
+        self, words: str, *, timeout_s: float, trace: TraceContext | None = None
+    ) -> Vector:
+        await self._work("clip_text")
+        return word_vector(words)
+
+    async def embed_pictures(
+        self,
+        pictures: Sequence[NDArray[np.uint8]],
+        *,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
+    ) -> NDArray[np.float32]:
+        await self._work("clip_image")
+        return np.stack([pixel_vector(picture) for picture in pictures])
+
+    async def _work(self, tower: Tower) -> None:
+        self.calls.append(tower)
+        await asyncio.sleep(self.delay_s.get(tower, 0.010))
+        if tower in self.failing:
+            raise self.failing[tower]
+
+
+@dataclass
+class StoredItem:
+    """One item of a fake index."""
+
+    tenant: str
+    vector: Vector
+    hit: ShardHit
+
+
+def text_item(doc_id: str, item_id: str, text: str, *, tenant: str = "default", version: int = 1) -> StoredItem:
+    """A chunk with the joint vector of its words."""
+    hit = ShardHit(
+        doc_id=doc_id,
+        version=version,
+        item_id=item_id,
+        kind="text",
+        score=0.0,
+        text_score=0.0,
+        image_score=0.0,
+        collection="default",
+        source_key=f"{doc_id}.txt",
+        content_type="text/plain",
+        text=text,
+        added_ms=1,
+    )
+    return StoredItem(tenant, join_item(SPACE, word_vector(text), None), hit)
+
+
+@dataclass
+class ShardBehaviour:
+    """How one shard of one group answers."""
+
+    delay_s: float = 0.005
+    silent: bool = False
+    failing: bool = False
+
+
+class SearchingBus:
+    """Shards of both groups in this process: they read real requests, search their items, send real replies."""
+
+    def __init__(self, items: Sequence[StoredItem], n_shards: int = N_SHARDS) -> None:
+        self.items = list(items)
+        self.n_shards = n_shards
+        self.reply_partition = 7
+        self.up = True
+        self.behaviour = {(group, shard): ShardBehaviour() for group in (0, 1) for shard in range(n_shards)}
+        self.sent: list[tuple[float, int, SearchRequest]] = []
+        self._ids = itertools.count()
+        self._open: dict[str, FakeConversation] = {}
+        self._late: list[tuple[float, SearchReply]] = []
+
+    def available(self) -> bool:
+        return self.up
+
+    def open(self) -> "FakeConversation":
+        if not self.up:
+            raise DependencyDown("kafka")
+        conversation = FakeConversation(self, f"nonce-{next(self._ids)}")
+        self._open[conversation.correlation_id] = conversation
+        return conversation
+
+    def late_replies(self) -> Sequence[tuple[float, SearchReply]]:
+        late, self._late = self._late, []
+        return late
+
+    def asked(self, group: int) -> list[tuple[int, ...]]:
+        """Shards of each request to a group, in order."""
+        everyone = tuple(range(self.n_shards))
+        return [request.shards or everyone for _, to, request in self.sent if to == group]
+
+    def publish(self, request: SearchRequest, group: int) -> None:
+        """Take a request as the group's partition would; every shard that is asked answers in its own time."""
+        loop = asyncio.get_running_loop()
+        request = decode(SearchRequest, encode(request))
+        self.sent.append((loop.time(), group, request))
+        for shard in request.shards or range(self.n_shards):
+            behaviour = self.behaviour[(group, shard)]
+            if not behaviour.silent:
+                loop.call_later(behaviour.delay_s, self._answer, request, group, shard)
+
+    def close(self, correlation_id: str) -> None:
+        self._open.pop(correlation_id, None)
+
+    def _answer(self, request: SearchRequest, group: int, shard: int) -> None:
+        failing = self.behaviour[(group, shard)].failing
+        reply = SearchReply(
+            tenant=request.tenant,
+            correlation_id=request.correlation_id,
+            shard=shard,
+            n_shards=self.n_shards,
+            group=group,
+            outcome="failed" if failing else "ok",
+            reason="The shard was told to fail." if failing else None,
+            hits=() if failing else self._search(request, shard),
+            search_ms=0.5,
+        )
+        reply = decode(SearchReply, encode(reply))
+        conversation = self._open.get(request.correlation_id)
+        if conversation is None:
+            self._late.append((asyncio.get_running_loop().time(), reply))
+        else:
+            conversation.replies.put_nowait(reply)
+
+    def _search(self, request: SearchRequest, shard: int) -> tuple[ShardHit, ...]:
+        mine = [
+            item
+            for item in self.items
+            if item.tenant == request.tenant and shard_of(item.hit.doc_id, self.n_shards) == shard
+        ]
+        return best(mine, np.frombuffer(request.vector, dtype="<f4"), request.k)
+
+
+class FakeConversation:
+    """One search on the fake bus."""
+
+    def __init__(self, bus: SearchingBus, correlation_id: str) -> None:
+        self._bus = bus
+        self.correlation_id = correlation_id
+        self.replies: asyncio.Queue[SearchReply] = asyncio.Queue()
+
+    def send(self, request: SearchRequest, group: int, trace: TraceContext) -> None:
+        self._bus.publish(request, group)
+
+    async def next_reply(self, timeout_s: float) -> SearchReply | None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self.replies.get()
+        except TimeoutError:
+            return None
+
+    def close(self) -> None:
+        self._bus.close(self.correlation_id)
+
+
+def best(items: Sequence[StoredItem], vector: Vector, k: int) -> tuple[ShardHit, ...]:
+    """The k best items by exact score, ties by document and item."""
+    scored = []
+    for item in items:
+        text = float(vector[:HALF] @ item.vector[:HALF])
+        image = float(vector[HALF:] @ item.vector[HALF:])
+        scored.append(_with_scores(item.hit, text, image))
+    return tuple(sorted(scored, key=lambda hit: (-hit.score, hit.doc_id, hit.item_id))[:k])
+
+
+def search_everything(
+    items: Sequence[StoredItem], words: str, k: int, weights: Weights | None = None
+) -> tuple[ShardHit, ...]:
+    """What a search for these words must find: the oracle, over all items at once."""
+    vector = word_vector(words)
+    query = join_query(SPACE, weights or Weights(), text=vector, clip_text=vector)
+    return best(items, query, k)
+
+
+def _with_scores(hit: ShardHit, text: float, image: float) -> ShardHit:
+    values = {name: getattr(hit, name) for name in hit.__struct_fields__}
+    return ShardHit(**values | {"score": text + image, "text_score": text, "image_score": image})
+
+
+@dataclass
+class DictCache:
+    """A cache in memory that keeps bytes, as the real one does."""
+
+    kept: dict[str, bytes] = field(default_factory=dict)
+    up: bool = True
+
+    async def get(self, key: str) -> CachedAnswer | None:
+        data = self.kept.get(key) if self.up else None
+        return decode(CachedAnswer, data) if data else None
+
+    def put(self, key: str, answer: CachedAnswer) -> None:
+        if self.up:
+            self.kept[key] = encode(answer)
+
+    def available(self) -> bool:
+        return self.up
+
+
+@dataclass
+class OneGeneration:
+    """A generation that is known, or not."""
+
+    generation: Generation | None = GENERATION
+
+    def current(self) -> Generation:
+        if self.generation is None:
+            raise DependencyDown("index", "No index is ready to be searched yet.")
+        return self.generation
+
+
+class PlainLinks:
+    """Links that name their target."""
+
+    def picture(self, hit: ShardHit) -> str | None:
+        return f"/p/{hit.picture_key}" if hit.picture_key else None
+
+    def thumbnail(self, hit: ShardHit) -> str | None:
+        return f"/t/{hit.thumbnail_key}" if hit.thumbnail_key else None
+
+    def document(self, hit: ShardHit) -> str | None:
+        return f"/d/{hit.doc_id}"
+
+
+@dataclass
+class CountingMeter:
+    """Remembers what was reported."""
+
+    served_by: list[str] = field(default_factory=list)
+    missing: int = 0
+    hedges: list[str] = field(default_factory=list)
+    breakers: dict[str, str] = field(default_factory=dict)
+
+    def answered(self, served_by: str, total_ms: float, timings_ms: Mapping[str, float]) -> None:
+        self.served_by.append(served_by)
+
+    def missing_shards(self, group: int, count: int) -> None:
+        self.missing += count
+
+    def hedged(self, reason: str) -> None:
+        self.hedges.append(reason)
+
+    def breaker(self, name: str, state: str) -> None:
+        self.breakers[name] = state
