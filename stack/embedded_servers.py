@@ -12,7 +12,7 @@ from stack.events import SetupStep
 from stack.home import CHECKOUT, StackHome
 from stack.layout import KAFKA, StackPorts
 from stack.process import ProcessSpec
-from stack.servers.java import Java, find_java
+from stack.servers.java import find_java
 from stack.servers.kafka import KafkaNode, kafka_spec, prepare_kafka
 from stack.servers.redis import find_redis, redis_spec
 from stack.servers.triton import triton_spec
@@ -76,9 +76,9 @@ class EmbeddedServers:
             log4j=self.paths.kafka_log4j,
             data=self.home.data / "kafka",
         )
-        spec = replace(kafka_spec(node, self.ports.kafka, java.major), depends_on=(FORMAT,))
+        spec = replace(kafka_spec(node, self.ports.kafka), depends_on=(FORMAT,))
         assert spec.name == KAFKA
-        return spec, SetupStep(FORMAT, partial(self._prepare, node, java))
+        return spec, SetupStep(FORMAT, partial(self._prepare, node))
 
-    async def _prepare(self, node: KafkaNode, java: Java) -> None:
-        await asyncio.to_thread(prepare_kafka, node, self.ports.kafka, java.major)
+    async def _prepare(self, node: KafkaNode) -> None:
+        await asyncio.to_thread(prepare_kafka, node, self.ports.kafka)

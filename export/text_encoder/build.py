@@ -47,7 +47,10 @@ def is_current(repository: Path, checkpoint: Path, model: str) -> bool:
     """Whether the repository holds what `export_model` would write. Reads no weights: a few milliseconds."""
     folder = repository / model
     complete = all((folder / VERSION / name).is_file() for name in ("model.onnx", WEIGHTS_FILE, "tokenizer.json"))
-    return complete and read_build_key(folder) == build_key(checkpoint)
+    try:
+        return complete and read_build_key(folder) == build_key(checkpoint)
+    except FileNotFoundError:  # No checkpoint: what was exported from one cannot be compared.
+        return False
 
 
 def export_model(repository: Path, checkpoint: Path, model: str) -> Path:

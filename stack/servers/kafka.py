@@ -114,11 +114,6 @@ class KafkaNode:
         """The folder of the partitions' logs and of the metadata log."""
         return self.data / "logs"
 
-    @property
-    def class_archive(self) -> Path:
-        """Loaded classes, kept by the JVM from one start to the next (Java 19 and later)."""
-        return self.libs.parent / "classes.jsa"
-
 
 def kafka_properties(node: KafkaNode, ports: KafkaPorts) -> str:
     """The node's `server.properties`. The ports may change from start to start; the cluster stays the same."""
@@ -132,7 +127,7 @@ def kafka_properties(node: KafkaNode, ports: KafkaPorts) -> str:
     return "".join(f"{key}={value}\n" for key, value in {**SETTINGS, **placed}.items())
 
 
-def prepare_kafka(node: KafkaNode, ports: KafkaPorts, java_major: int) -> ProcessSpec:
+def prepare_kafka(node: KafkaNode, ports: KafkaPorts) -> ProcessSpec:
     """Write the configuration, format the data folder when it is new, and describe the broker's process.
 
     Raises:
@@ -141,11 +136,11 @@ def prepare_kafka(node: KafkaNode, ports: KafkaPorts, java_major: int) -> Proces
     node.data.mkdir(parents=True, exist_ok=True)
     node.properties.write_text(kafka_properties(node, ports))
     if not (node.logs / "meta.properties").exists():
-        format_storage(node, java_major)
-    return kafka_spec(node, ports, java_major)
+        format_storage(node)
+    return kafka_spec(node, ports)
 
 
-def kafka_spec(node: KafkaNode, ports: KafkaPorts, java_major: int) -> ProcessSpec:
+def kafka_spec(node: KafkaNode, ports: KafkaPorts) -> ProcessSpec:
     """Describe the broker's process over a formatted data folder."""
     address = f"{LOOPBACK}:{ports.clients}"
 
@@ -154,7 +149,7 @@ def kafka_spec(node: KafkaNode, ports: KafkaPorts, java_major: int) -> ProcessSp
 
     return ProcessSpec(
         name="kafka",
-        argv=(*java_command(node, java_major), "kafka.Kafka", str(node.properties)),
+        argv=(*java_command(node), "kafka.Kafka", str(node.properties)),
         env=java_environment(),
         cwd=node.data,
         ports={"clients": ports.clients, "controller": ports.controller},
@@ -175,14 +170,14 @@ def cluster_id(data: Path) -> str:
     return path.read_text().strip()
 
 
-def format_storage(node: KafkaNode, java_major: int) -> None:
+def format_storage(node: KafkaNode) -> None:
     """Format the node's log folder with its cluster id. Takes about a second.
 
     Raises:
         KafkaSetupError: the tool failed; the message is its own.
     """
     command = (
-        *java_command(node, java_major),
+        *java_command(node),
         "kafka.tools.StorageTool",
         "format",
         f"--cluster-id={cluster_id(node.data)}",
@@ -199,18 +194,11 @@ def format_storage(node: KafkaNode, java_major: int) -> None:
         raise KafkaSetupError(f"formatting {node.logs} failed: {(result.stderr or result.stdout).strip()[-500:]}")
 
 
-def java_command(node: KafkaNode, java_major: int) -> tuple[str, ...]:
+def java_command(node: KafkaNode) -> tuple[str, ...]:
     """Java with the flags and the class path, without the class to run."""
-    # Java 19 and later write the archive at exit by themselves and use it from then on.
-    archive = (
-        ("-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={node.class_archive}", "-Xlog:cds=off")
-        if java_major >= 19
-        else ("-Xshare:auto",)
-    )
     return (
         str(node.java),
         *JVM_FLAGS,
-        *archive,
         f"-Dlog4j2.configurationFile={node.log4j}",
         "-cp",
         f"{node.libs}/*",

@@ -37,9 +37,7 @@ def node(tmp_path: Path) -> KafkaNode:
 
 @pytest.mark.integration
 async def test_records_and_cluster_survive_a_restart_on_other_ports(node: KafkaNode, tmp_path: Path) -> None:
-    java = find_java(PATHS.java_wheel)
-    assert java is not None
-    first = prepare_kafka(node, KafkaPorts(*free_ports(2)), java.major)
+    first = prepare_kafka(node, KafkaPorts(*free_ports(2)))
     async with running(first, tmp_path / "first.log"):
         address = f"127.0.0.1:{first.ports['clients']}"
         admin = AdminClient({"bootstrap.servers": address})
@@ -49,7 +47,7 @@ async def test_records_and_cluster_survive_a_restart_on_other_ports(node: KafkaN
             producer.produce("kept", str(n).encode(), partition=n % 3)
         assert producer.flush(20) == 0
         known_as = admin.list_topics(timeout=10).cluster_id
-    second = prepare_kafka(node, KafkaPorts(*free_ports(2)), java.major)
+    second = prepare_kafka(node, KafkaPorts(*free_ports(2)))
     async with running(second, tmp_path / "second.log"):
         address = f"127.0.0.1:{second.ports['clients']}"
         assert AdminClient({"bootstrap.servers": address}).list_topics(timeout=10).cluster_id == known_as
@@ -67,9 +65,7 @@ def read_all(address: str, count: int) -> set[str]:
 
 @pytest.mark.integration
 def test_a_folder_that_cannot_be_formatted_is_an_error_that_says_so(node: KafkaNode) -> None:
-    java = find_java(PATHS.java_wheel)
-    assert java is not None
     node.data.mkdir(parents=True)
     node.logs.write_text("a file where the folder should be")
     with pytest.raises(KafkaSetupError, match="formatting"):
-        prepare_kafka(node, KafkaPorts(*free_ports(2)), java.major)
+        prepare_kafka(node, KafkaPorts(*free_ports(2)))
