@@ -1,4 +1,4 @@
-"""A log in memory that behaves as Kafka does where workers can tell: partitions, offsets, groups, acknowledgements."""
+"""A log in memory that is like Kafka where workers can tell: partitions, offsets, groups, acknowledgements."""
 
 import threading
 from collections.abc import Iterable, Mapping
@@ -74,7 +74,7 @@ class MemoryLog:
 
 
 class MemorySource:
-    """One member of a group, which has all partitions of its topics. A new one begins where the group committed."""
+    """A group's only member, with all partitions of its topics. A new one begins where the group committed."""
 
     def __init__(self, log: MemoryLog, group: str, topics: Iterable[str]) -> None:
         self._log = log

@@ -1,7 +1,9 @@
 """Small, whole examples of what travels between the workers. Vectors are computed from names, so tests can too."""
 
 import hashlib
+from typing import Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,17 +88,19 @@ def picture(
 def text_half(
     *chunks: TextChunk, of: FileAdded | None = None, version: int = VERSION, in_space: Space | None = None
 ) -> Half:
-    return _half("text", of or document(), version, in_space or space(), chunks=chunks)
+    return msgspec.structs.replace(_half("text", of or document(), version, in_space or space()), chunks=chunks)
 
 
 def image_half(
     *pictures: Picture, of: FileAdded | None = None, version: int = VERSION, in_space: Space | None = None
 ) -> Half:
-    return _half("image", of or document(), version, in_space or space(), pictures=pictures)
+    return msgspec.structs.replace(
+        _half("image", of or document(), version, in_space or space()), pictures=pictures
+    )
 
 
-def _half(kind: str, of: FileAdded, version: int, in_space: Space, **content: object) -> Half:
-    return Half(  # type: ignore[call-arg]
+def _half(kind: Literal["text", "image"], of: FileAdded, version: int, in_space: Space) -> Half:
+    return Half(
         tenant=of.tenant,
         doc_id=of.doc_id,
         version=version,
@@ -104,5 +108,4 @@ def _half(kind: str, of: FileAdded, version: int, in_space: Space, **content: ob
         half=kind,
         model="m",
         document=of,
-        **content,
     )

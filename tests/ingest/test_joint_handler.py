@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from contracts.codec import decode
 from contracts.documents import Delayed, FileAdded
 from contracts.errors import DependencyDown
-from contracts.generations import Generation
+from contracts.generations import Generation, GenerationState
 from contracts.halves import Half, Picture, TextChunk
 from contracts.ids import shard_of
 from contracts.items import IndexUpdate, ItemSet
@@ -120,14 +120,14 @@ class World:
         return newest
 
 
-def generation(name: str, *, state: str = "serving", in_space: str = SPACE.space_id) -> Generation:
+def generation(name: str, *, state: GenerationState = "serving", in_space: str = SPACE.space_id) -> Generation:
     return Generation(
         tenant="t",
         name=name,
         space_id=in_space,
         n_shards=N_SHARDS,
         state=state,
-        created_ms=1,  # type: ignore[arg-type]
+        created_ms=1,
     )
 
 
