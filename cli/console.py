@@ -14,7 +14,10 @@ from rich.markup import escape
 
 from contracts.errors import Overloaded, TriremeError
 
-out = Console(highlight=False)
+# Tables in a file or a pipe would be squeezed into 80 columns.
+_PIPE_COLUMNS = 140
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
 err = Console(stderr=True, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ def _not_loaded(name: str) -> Callable[[], None]:
 
 def main() -> None:
     """Run the command line; errors of ours end as one line and exit status 1."""
+    # The supervisor forks while its probe of Triton holds a gRPC channel; its children exec at once.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     arguments = sys.argv[1:]
     with told_errors():
         build(wanted_command(arguments))(args=arguments)
