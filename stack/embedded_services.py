@@ -13,6 +13,7 @@ from stack.layout import (
     BOOTSTRAP,
     GATEWAY,
     JOINT_UPDATER,
+    REDIS,
     REPLICA,
     TEXT_EMBEDDER,
     TRITON,
@@ -88,7 +89,7 @@ class EmbeddedServices:
             "status_db": str(self.home.data / "gateway-status.sqlite"),
             **self.options.gateway,
         }
-        return Service(GATEWAY, "gateway", settings, self.ports.gateway, (BOOTSTRAP, TRITON))
+        return Service(GATEWAY, "gateway", settings, self.ports.gateway, (BOOTSTRAP, TRITON, REDIS))
 
     def _checked(
         self, name: str, module: str, settings: Mapping[str, str], depends_on: tuple[str, ...]
