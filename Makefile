@@ -6,7 +6,6 @@ PYTHON  := .venv/bin/python
 TRIREME := .venv/bin/trireme
 APP     := .venv/.installed
 DEV     := .venv/.installed-dev
-SERVING := .venv-serving/.installed
 EXPORT  := .venv-export/.installed
 FAST    := not integration and not chaos and not browser and not export_env
 ARGS    ?=
@@ -21,7 +20,7 @@ help: ## Show this list
 demo: ## Set up, start the stack, ingest samples/, ask questions; stays up until Ctrl-C
 	@sh scripts/demo.sh $(ARGS)
 
-setup: $(APP) $(SERVING) ## Install what the stack needs and export the models
+setup: $(APP) ## Install what the stack needs and export the models
 	@$(TRIREME) setup
 
 up: setup ## Start the stack and stay in the foreground
@@ -58,14 +57,14 @@ bench: setup ## Latencies through the gateway, as a table and as JSON
 soak: $(DEV) setup ## The chaos tests again and again, 10 rounds unless ROUNDS says otherwise
 	for round in $$(seq $(or $(ROUNDS),10)); do $(PYTHON) -m pytest -m chaos -q $(ARGS) || exit 1; done
 
-system-packages: ## Programs that the tests use from the system (as root: installs them)
-	@sh scripts/system_packages.sh tesseract=tesseract-ocr redis-server=redis-server chromium=chromium
+system-packages: ## The browser that the tests drive (as root: installs it); set-up sees to the rest
+	@sh scripts/system_packages.sh chromium=chromium
 
 clean: ## Delete the environments and everything that was generated
 	rm -rf .venv .venv-serving .venv-export .trireme model_repository/*/[0-9]* model_repository/*/manifest.json \
 		model_repository/space.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-.venv/bin/python .venv-serving/bin/python .venv-export/bin/python: %/bin/python:
+.venv/bin/python .venv-export/bin/python: %/bin/python:
 	@$(UV) venv --quiet --allow-existing --python 3.11 $*
 
 $(APP): requirements/app.txt pyproject.toml | .venv/bin/python
@@ -75,10 +74,6 @@ $(APP): requirements/app.txt pyproject.toml | .venv/bin/python
 
 $(DEV): requirements/dev.txt $(APP)
 	@$(UV) pip install --quiet --python .venv --require-hashes -r requirements/dev.txt
-	@touch $@
-
-$(SERVING): requirements/serving.txt | .venv-serving/bin/python
-	@$(UV) pip install --quiet --python .venv-serving --no-deps --require-hashes -r requirements/serving.txt
 	@touch $@
 
 $(EXPORT): requirements/export.txt | .venv-export/bin/python

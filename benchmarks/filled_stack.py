@@ -9,7 +9,7 @@ from pathlib import Path
 from client.client import TriremeClient
 from stack.embedded import EmbeddedStack
 from stack.events import StackEvent, StackFailed
-from stack.home import StackHome
+from stack.home import DEFAULT_HOME, StackHome
 from stack.options import StackOptions
 from stack.running import run_stack
 
@@ -32,7 +32,7 @@ async def with_filled_stack(samples: Path, measure: Callable[[str], Awaitable[No
         measured = True
 
     with tempfile.TemporaryDirectory(prefix="bench-", dir=_scratch()) as home:
-        await run_stack(StackOptions(home=StackHome(Path(home)), port=0), _quiet, while_up)
+        await run_stack(StackOptions(home=StackHome(Path(home).resolve()), port=0), _quiet, while_up)
     if not measured:
         raise StackFailed("The measurement was interrupted.")
 
@@ -58,6 +58,6 @@ def _quiet(event: StackEvent) -> None:
 
 
 def _scratch() -> Path:
-    folder = StackHome(Path(".trireme")).run
+    folder = StackHome(DEFAULT_HOME).run
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -16,7 +16,7 @@ T = TypeVar("T")
 SETTLED = frozenset({"indexed", "failed", "deleted", "expired", "superseded"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Position:
     """Where a page of a list of documents ended."""
 

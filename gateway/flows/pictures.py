@@ -2,11 +2,28 @@
 
 import asyncio
 import hashlib
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from contracts.errors import Overloaded, PayloadTooLarge
-from encoding.encoder import Encoder
 from encoding.pictures import decode_picture
 from gateway.core.query import QueryPicture
+
+
+class PictureTower(Protocol):
+    """Knows what the image tower takes; `encoding.encoder.Encoder` does."""
+
+    @property
+    def image_size(self) -> int:
+        """Edge of its input in pixels."""
+        ...
+
+    def prepare_picture(self, image: Image.Image) -> NDArray[np.uint8]:
+        """UINT8 [size, size, 3]."""
+        ...
 
 
 class PictureReader:
@@ -18,8 +35,8 @@ class PictureReader:
         max_waiting: pictures that may wait for their turn.
     """
 
-    def __init__(self, encoder: Encoder, *, max_bytes: int, at_once: int = 2, max_waiting: int = 16) -> None:
-        self._encoder = encoder
+    def __init__(self, tower: PictureTower, *, max_bytes: int, at_once: int = 2, max_waiting: int = 16) -> None:
+        self._tower = tower
         self._max_bytes = max_bytes
         self._turns = asyncio.Semaphore(at_once)
         self._places = at_once + max_waiting
@@ -45,5 +62,5 @@ class PictureReader:
             self._places += 1
 
     def _decode(self, data: bytes) -> QueryPicture:
-        image = decode_picture(data, target_edge=self._encoder.image_size)
-        return QueryPicture(self._encoder.prepare_picture(image), hashlib.sha256(data).hexdigest())
+        image = decode_picture(data, target_edge=self._tower.image_size)
+        return QueryPicture(self._tower.prepare_picture(image), hashlib.sha256(data).hexdigest())

@@ -15,10 +15,11 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
+_MODULES = ("app", "answer", "api", "documents", "dom", "measures", "picture", "results")
 _KINDS: Mapping[str, str] = MappingProxyType(
     {
         "index.html": "text/html; charset=utf-8",
-        "app.js": "text/javascript; charset=utf-8",
+        **{f"{module}.js": "text/javascript; charset=utf-8" for module in _MODULES},
         "style.css": "text/css; charset=utf-8",
         "icon.svg": "image/svg+xml",
     }

@@ -11,6 +11,8 @@ _GUTTER = 0.01
 _OVERLAP = 0.003
 # Bands are columns that go on only where each column is this tall; a name beside a date is none.
 _COLUMN_HEIGHT = 0.05
+# A page with more blocks is a map or a form, for which the order of the file is as good, and the cut is slow.
+_MOST_BOXES = 400
 
 
 def clipped(left: float, top: float, right: float, bottom: float) -> Box | None:
@@ -52,18 +54,15 @@ def reading_order(boxes: Sequence[Box]) -> list[int]:
     The recursive X-Y cut (Nagy and Seth, 1984), with one change: neighbouring bands that share a gutter are one
     band, so that paragraph gaps that happen to stand at the same height do not tear two columns apart.
     """
+    if len(boxes) > _MOST_BOXES:
+        return list(range(len(boxes)))
     return _ordered(boxes, list(range(len(boxes))))
 
 
 def _ordered(boxes: Sequence[Box], members: list[int]) -> list[int]:
     if len(members) < 2:
         return members
-    columns = _columns(boxes, members, tallest=0.0)
-    if len(columns) > 1:
-        return [index for column in columns for index in _ordered(boxes, column)]
     bands = _split([(boxes[index].top, boxes[index].bottom, index) for index in members], gap=-_OVERLAP)
-    if len(bands) == 1:
-        return sorted(members)  # they overlap: the order in which they came is the best guess
     joined: list[list[int]] = [bands[0]]
     for band in bands[1:]:
         together = joined[-1] + band
@@ -71,7 +70,10 @@ def _ordered(boxes: Sequence[Box], members: list[int]) -> list[int]:
             joined[-1] = together
         else:
             joined.append(band)
-    return [index for band in joined for index in _ordered(boxes, band)]
+    parts = joined if len(joined) > 1 else _columns(boxes, members, tallest=0.0)
+    if len(parts) == 1:
+        return sorted(members)  # they overlap: the order in which they came is the best guess
+    return [index for part in parts for index in _ordered(boxes, part)]
 
 
 def _columns(boxes: Sequence[Box], members: list[int], tallest: float) -> list[list[int]]:

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from contracts.documents import Box
@@ -49,6 +49,7 @@ def page_blocks(lines: Sequence[Line], page_height: float, body: float) -> list[
         page_height: in points.
         body: as `body_height` gives it for the whole document.
     """
+    lines = [part for line in lines for part in _captions_apart(line)]
     rows = _table_rows(lines)
     regions: list[list[PageBlock]] = []
     for group in _grouped(lines, rows, page_height):
@@ -64,6 +65,16 @@ def page_blocks(lines: Sequence[Line], page_height: float, body: float) -> list[
             regions.append([PageBlock(_kind(members, text, body), text, union([line.box for line in members]))])
     order = reading_order([union([block.box for block in region]) for region in regions])
     return [block for index in order for block in regions[index]]
+
+
+def _captions_apart(line: Line) -> list[Line]:
+    """A line, or its cells as lines of their own where captions of pictures side by side stand in it."""
+    if not any(is_caption(cell) for cell in line.cells[1:]):
+        return [line]
+    return [
+        replace(line, cells=(cell,), cell_edges=(edges,), box=Box(edges[0], line.box.top, edges[1], line.box.bottom))
+        for cell, edges in zip(line.cells, line.cell_edges, strict=True)
+    ]
 
 
 def _grouped(lines: Sequence[Line], rows: set[int], page_height: float) -> list[list[int]]:
@@ -142,7 +153,9 @@ def _joined(group: Sequence[Line]) -> str:
     for line, following in zip(group, [*group[1:], None], strict=True):
         text = line.text
         if following is not None:
-            broken = line.hyphenated and following.text[:1].islower()
-            text = text[:-1] if broken else text + " "
+            if not line.hyphenated:
+                text += " "
+            elif following.text[:1].islower():
+                text = text[:-1]
         parts.append(text)
     return "".join(parts).strip()

@@ -13,6 +13,9 @@ from ingest.extraction.pdf_document import PageFrame, Rectangle
 
 # A gap of this many line heights inside a line separates the cells of a table row. Justified lines stay below.
 _CELL_GAP = 1.0
+_LINE_BREAKS = (0x0A, 0x0D)
+# What PDFium gives for a hyphen at which a word is broken; the next line follows without a line break.
+_WORD_BREAKS = (0x02, 0xFFFE)
 _BOLD_NAME = re.compile(r"bold|black|heavy", re.IGNORECASE)
 _BROKEN_WORD = re.compile(r"[^\W\d_]-$")
 _FORCE_BOLD = 1 << 18  # font descriptor flag, PDF 1.7 reference, table 5.20
@@ -59,13 +62,13 @@ def read_lines(page: PdfPage, frame: PageFrame) -> list[Line]:
         first = 0
         for index in range(textpage.count_chars()):
             code = pdfium_c.FPDFText_GetUnicode(textpage, index)
-            if code in (10, 13):
-                _append(lines, frame, characters, textpage, first)
-                characters = []
-            elif code:
+            if code and code not in _LINE_BREAKS:
                 if not characters:
                     first = index
                 characters.append(_character(textpage, index, code, frame))
+            if code in _LINE_BREAKS or code in _WORD_BREAKS:
+                _append(lines, frame, characters, textpage, first)
+                characters = []
         _append(lines, frame, characters, textpage, first)
         return lines
     finally:
@@ -73,8 +76,7 @@ def read_lines(page: PdfPage, frame: PageFrame) -> list[Line]:
 
 
 def _character(textpage: PdfTextPage, index: int, code: int, frame: PageFrame) -> _Character:
-    # U+0002 and U+FFFE stand for a hyphen at which PDFium saw a word broken.
-    text = "-" if code in (0x02, 0xFFFE) else chr(code)
+    text = "-" if code in _WORD_BREAKS else chr(code)
     bounds = pdfium_c.FS_RECTF()
     if (
         text.isspace()

@@ -23,7 +23,7 @@ _STEEPEST_ASPECT = 20.0
 # Standard deviation of the brightness (0-255) below which there is nothing to see.
 _FLAT_DEVIATION = 2.0
 # Diagrams have few colours: they stay exact, and are smaller so.
-_FEW_COLOURS = 256
+_FEW_COLOURS = 64
 
 
 def open_picture(data: bytes, max_pixels: int) -> Image.Image:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from contracts.codec import decode, encode
 from contracts.errors import DependencyDown, TriremeError
@@ -17,6 +18,7 @@ from contracts.joint import Vector, Weights, join_item, join_query, unit
 from contracts.search import SearchReply, SearchRequest, ShardHit
 from contracts.space import Space, Tower
 from contracts.trace import TraceContext
+from encoding.pictures import to_tensor
 from gateway.core.cached_answer import CachedAnswer
 
 HALF = 16
@@ -90,6 +92,9 @@ class WordEncoder:
     ) -> NDArray[np.float32]:
         await self._work("clip_image")
         return np.stack([pixel_vector(picture) for picture in pictures])
+
+    def prepare_picture(self, image: Image.Image) -> NDArray[np.uint8]:
+        return to_tensor(image, self.image_size, "stretch")
 
     async def _work(self, tower: Tower) -> None:
         self.calls.append(tower)
