@@ -1,0 +1,217 @@
+// The page: takes a question, shows what comes back. Knows nothing of how hits, answers or documents look.
+
+import * as api from "./api.js";
+import { addToAnswer, clearAnswer, finishAnswer, startAnswer } from "./answer.js";
+import { sources, startDocuments } from "./documents.js";
+import { announce, byId, el } from "./dom.js";
+import { hideMeasures, showBadges, showTimings } from "./measures.js";
+import { clearPicture, hasPicture, pictureBase64, startPicture } from "./picture.js";
+import { clearHits, showHits } from "./results.js";
+
+const HITS = 10;
+const HEALTH_EVERY_MS = 10_000;
+// Questions that the samples can answer; each is offered where its document is there.
+const EXAMPLES = [
+  ["cheese-cellar.md", "How much does a wheel of mountain cheese weigh?"],
+  ["home-network-faq.docx", "May I bring my own router?"],
+  ["lighthouse-keepers.pdf", "a lighthouse on a rock"],
+  ["compost.md", "How do I know that compost is ripe?"],
+  ["chess-club.pdf", "What happens when I arrive late to a game?"],
+];
+
+let running = null; // AbortController of the question under way
+let weightsTouched = false;
+
+const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`).value;
+
+async function body(words) {
+  const image = await pictureBase64();
+  const kind = chosen("kind");
+  return {
+    k: HITS,
+    ...(words && { query: words }),
+    ...(image && { image }),
+    ...(kind && { filter: { kinds: [kind] } }),
+    ...(weightsTouched && { weights: weights() }),
+  };
+}
+
+const sliders = () => [...document.querySelectorAll("input[data-weight]")];
+const weights = () => Object.fromEntries(sliders().map((slider) => [slider.dataset.weight, Number(slider.value)]));
+
+async function ask() {
+  const words = byId("query").value.trim();
+  if (!words && !hasPicture()) return byId("query").focus();
+  running?.abort();
+  running = new AbortController();
+  const { signal } = running;
+  begin(words);
+  try {
+    const request = await body(words);
+    if (words && chosen("mode") === "answer") await askForAnswer(request, words, signal);
+    else await searchOnly(request, words, signal);
+  } catch (problem) {
+    if (problem.name !== "AbortError") showProblem(problem);
+  } finally {
+    if (running?.signal === signal) end();
+  }
+}
+
+function begin(words) {
+  byId("problem").hidden = true;
+  document.body.classList.add("is-busy");
+  clearAnswer();
+  history.replaceState(null, "", words ? `?${new URLSearchParams({ q: words })}` : location.pathname);
+}
+
+function end() {
+  running = null;
+  document.body.classList.remove("is-busy");
+}
+
+async function searchOnly(request, words, signal) {
+  const found = await api.search(request, signal);
+  showBadges(found);
+  showTimings(found.timings_ms);
+  showHits(found.hits, words);
+  announce(`${found.hits.length} found`);
+}
+
+async function askForAnswer(request, words, signal) {
+  let whole = false;
+  for await (const { event, data } of api.answer(request, signal)) {
+    if (signal.aborted) return;
+    if (event === "documents") {
+      showBadges(data);
+      showTimings(data.timings_ms);
+      showHits(data.documents, words);
+      startAnswer(data.generator);
+    } else if (event === "delta") addToAnswer(data.text);
+    else if (event === "done") {
+      whole = true;
+      finishAnswer(data);
+      showTimings(data.timings_ms);
+      announce(data.found ? "The answer is complete." : "The documents do not answer this.");
+    }
+  }
+  if (!whole) throw new api.Problem("The answer broke off. Ask again.");
+}
+
+function showProblem(problem) {
+  clearAnswer();
+  hideMeasures();
+  clearHits();
+  byId("empty").hidden = true;
+  const again = problem.retryAfterS ? ` Try again in ${Math.ceil(problem.retryAfterS)} s.` : "";
+  byId("problem").replaceChildren(
+    el("p", {}, (problem instanceof api.Problem ? problem.message : "Something went wrong on this page.") + again),
+    problem.traceId ? el("code", {}, `trace ${problem.traceId}`) : "",
+  );
+  byId("problem").hidden = false;
+}
+
+function startOver() {
+  running?.abort();
+  byId("query").value = "";
+  clearPicture();
+  clearAnswer();
+  clearHits();
+  hideMeasures();
+  byId("problem").hidden = true;
+  history.replaceState(null, "", location.pathname);
+  byId("query").focus();
+}
+
+function showExamples() {
+  const there = sources();
+  const offered = EXAMPLES.filter(([name]) => there.some((source) => source.split("/").pop() === name)).slice(0, 4);
+  byId("examples").replaceChildren(
+    ...offered.map(([, text]) => {
+      const button = el("button", { class: "example", type: "button" }, text);
+      button.addEventListener("click", () => {
+        byId("query").value = text;
+        ask();
+      });
+      return button;
+    }),
+  );
+}
+
+async function showHealth() {
+  const { ready } = await api.readiness();
+  byId("health").textContent = ready ? "ready" : "not ready";
+  byId("health").className = `health ${ready ? "is-ready" : "is-down"}`;
+}
+
+function startWeights() {
+  const tell = () => sliders().forEach((slider) => (slider.parentElement.querySelector("output").textContent = weightsTouched ? Number(slider.value).toFixed(1) : "default"));
+  for (const slider of sliders()) {
+    slider.addEventListener("input", () => {
+      weightsTouched = true;
+      tell();
+    });
+  }
+  byId("weights-reset").addEventListener("click", () => {
+    weightsTouched = false;
+    for (const slider of sliders()) slider.value = "1";
+    tell();
+  });
+  tell();
+}
+
+/** Files dropped anywhere else must not replace the page; the two places that take them are shown. */
+function startDragging() {
+  let depth = 0;
+  const show = (by) => {
+    depth = Math.max(0, depth + by);
+    document.body.classList.toggle("is-dragging", depth > 0);
+  };
+  document.addEventListener("dragenter", (event) => event.dataTransfer?.types.includes("Files") && show(1));
+  document.addEventListener("dragleave", (event) => event.dataTransfer?.types.includes("Files") && show(-1));
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    depth = 0;
+    show(0);
+  });
+}
+
+function startKeys() {
+  document.addEventListener("click", (event) => {
+    if (!byId("weights").contains(event.target)) byId("weights").open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") byId("weights").open = false;
+    const typing = event.target.closest("input, select, textarea, dialog");
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      byId("query").select();
+    }
+    if (event.key === "Escape" && event.target === byId("query") && !byId("query").value && hasPicture()) clearPicture();
+  });
+}
+
+byId("query-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  ask();
+});
+document.querySelector(".brand").addEventListener("click", (event) => {
+  event.preventDefault();
+  startOver();
+});
+byId("query-form").addEventListener("change", (event) => {
+  const shown = !byId("results-head").hidden || !byId("answer").hidden;
+  if (shown && event.target.matches("input[type=radio], input[type=range]")) ask();
+});
+startPicture((sentence) => showProblem(new api.Problem(sentence)));
+startWeights();
+startDragging();
+startKeys();
+startDocuments(showExamples);
+showHealth();
+setInterval(showHealth, HEALTH_EVERY_MS);
+const asked = new URLSearchParams(location.search).get("q");
+if (asked) {
+  byId("query").value = asked;
+  ask();
+} else byId("query").focus();

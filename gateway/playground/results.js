@@ -1,0 +1,134 @@
+// Hits as cards: rank, where it stands, the text or picture, and what each half of the vector gave.
+
+import { byId, el, findQuote, marked, wordRanges } from "./dom.js";
+
+const score = (value) => (Math.abs(value) < 0.0005 ? "0" : value.toFixed(3).replace("-", "−"));
+
+const AROUND = 160; // characters shown on either side of a quote
+const LONG = 280; // longer texts can be opened and closed
+
+let texts = new Map(); // rank -> { element, text, query }
+
+/** Show the hits of a query, best first. */
+export function showHits(hits, query) {
+  texts = new Map();
+  const best = Math.max(0.001, ...hits.map((hit) => Math.max(hit.text_score, 0) + Math.max(hit.image_score, 0)));
+  byId("hits").replaceChildren(...hits.map((hit) => card(hit, query, best)));
+  byId("results-head").hidden = hits.length === 0;
+  byId("empty").hidden = true;
+  if (hits.length === 0) byId("hits").append(el("li", { class: "nothing" }, "Nothing was found."));
+}
+
+/** Back to the page as it was opened. */
+export function clearHits() {
+  byId("hits").replaceChildren();
+  byId("results-head").hidden = true;
+  byId("empty").hidden = false;
+}
+
+/** Scroll to the hit of a citation and mark the words that it quotes. */
+export function showCited(citation) {
+  for (const [rank, { element, text, query }] of texts) {
+    const cited = rank === citation.n;
+    const range = cited ? findQuote(text, citation.quote) : null;
+    element.replaceChildren(...(range ? excerpt(text, range) : marked(text, wordRanges(text, query), "word")));
+    element.classList.toggle("is-open", range !== null);
+    const item = byId(`hit-${rank}`);
+    item.classList.toggle("is-cited", cited);
+    if (cited) item.scrollIntoView({ behavior: motion(), block: "nearest" });
+  }
+}
+
+/** The quoted words with a little of what stands around them. */
+function excerpt(text, [start, end]) {
+  const from = start <= AROUND ? 0 : text.indexOf(" ", start - AROUND) + 1;
+  const to = end + AROUND >= text.length ? text.length : text.lastIndexOf(" ", end + AROUND);
+  return [from ? "… " : "", ...marked(text.slice(from, to), [[start - from, end - from]], "cited"), to < text.length ? " …" : ""];
+}
+
+const motion = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
+
+function card(hit, query, best) {
+  const item = el("li", { class: `hit card is-${hit.kind}`, id: `hit-${hit.rank}`, tabIndex: -1 });
+  item.append(el("span", { class: "rank", aria: { label: `Rank ${hit.rank}` } }, String(hit.rank)));
+  if (hit.thumbnail_url) item.append(thumbnail(hit));
+  item.append(el("div", { class: "hit-body" }, title(hit), ...passage(hit, query)), scores(hit, best));
+  return item;
+}
+
+function thumbnail(hit) {
+  const name = hit.caption || `Picture in ${hit.source}`;
+  const image = el("img", { src: hit.thumbnail_url, alt: name, loading: "lazy", decoding: "async" });
+  const button = el("button", { class: "thumbnail", type: "button", title: "Show it large", aria: { label: `Show large: ${name}` } }, image);
+  image.addEventListener("error", () => button.classList.add("is-broken"));
+  button.addEventListener("click", () => view(hit, name));
+  return button;
+}
+
+function view(hit, name) {
+  byId("viewer-image").src = hit.picture_url ?? hit.thumbnail_url;
+  byId("viewer-image").alt = name;
+  byId("viewer-caption").textContent = [hit.caption, place(hit)].filter(Boolean).join(" · ");
+  byId("viewer").showModal();
+}
+
+const place = (hit) => (hit.page == null ? hit.source : `${hit.source}, page ${hit.page}`);
+
+function title(hit) {
+  const name = hit.document_url
+    ? el("a", { class: "source", href: hit.document_url, title: "Download the document" }, hit.source)
+    : el("span", { class: "source" }, hit.source);
+  return el(
+    "h3",
+    {},
+    name,
+    hit.page == null ? null : el("span", { class: "badge page" }, `page ${hit.page}`),
+    hit.kind === "picture" ? el("span", { class: "badge" }, "picture") : null,
+  );
+}
+
+/** Caption or heading, then the text with the query's words marked; long texts open with a button. */
+function passage(hit, query) {
+  const parts = [];
+  const lead = hit.kind === "picture" ? hit.caption : hit.heading;
+  if (lead) parts.push(el("p", { class: hit.kind === "picture" ? "caption" : "heading" }, lead));
+  const text = shownText(hit.text, lead);
+  if (!text) return parts;
+  const element = el("p", { class: "passage" }, ...marked(text, wordRanges(text, query), "word"));
+  texts.set(hit.rank, { element, text, query });
+  parts.push(element);
+  if (text.length > LONG) {
+    const more = el("button", { class: "quiet more", type: "button", aria: { expanded: "false" } }, "Show all");
+    more.addEventListener("click", () => {
+      const open = more.getAttribute("aria-expanded") === "false";
+      element.replaceChildren(...marked(text, wordRanges(text, query), "word"));
+      element.classList.toggle("is-open", open);
+      more.textContent = open ? "Show less" : "Show all";
+      more.setAttribute("aria-expanded", String(open));
+    });
+    parts.push(more);
+  }
+  return parts;
+}
+
+/** The text without empty lines, and without the heading or caption that is shown above it already. */
+function shownText(text, lead) {
+  const lines = text.trim().replace(/\n\s*\n/g, "\n");
+  return lead && lines.startsWith(lead) ? lines.slice(lead.length).trim() : lines;
+}
+
+function scores(hit, best) {
+  const bar = el("div", { class: "score-bar", aria: { hidden: "true" } });
+  for (const [half, value] of [["text", hit.text_score], ["image", hit.image_score]]) {
+    const piece = el("span", { class: half });
+    piece.style.width = `${(Math.max(value, 0) / best) * 100}%`;
+    bar.append(piece);
+  }
+  return el(
+    "div",
+    { class: "scores" },
+    el("b", { title: "Score: the sum of both halves" }, score(hit.score)),
+    bar,
+    el("span", { class: "halves" }, el("span", { class: "by-text", title: "by text" }, score(hit.text_score)), " + ", el("span", { class: "by-picture", title: "by picture" }, score(hit.image_score))),
+  );
+}

@@ -1,0 +1,144 @@
+"""Fakes behind the documents flow: a log in memory, the fold of it, a store in a dictionary, a door that publishes."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from contracts.api import DocumentView
+from contracts.errors import DependencyDown, NotFound
+from contracts.ids import document_id, version_of
+from contracts.keys import object_key
+from contracts.status import StageEvent, StageState, StatusStage, fold
+from contracts.trace import TraceContext
+from gateway.clients.status_changes import Changes
+from gateway.core.status_view import Position, view_of
+
+
+class MemoryStatus:
+    """Documents as the fold of the events given to it, in this process."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, list[StageEvent]] = {}
+        self._subscribers: set[Changes] = set()
+
+    def tell(self, event: StageEvent) -> None:
+        """One more record on the log."""
+        self._events.setdefault(event.doc_id, []).append(event)
+        for subscriber in self._subscribers:
+            subscriber.add([(event.tenant, event.doc_id)])
+
+    def stage(self, doc_id: str, stage: StatusStage, state: StageState = "done", **fields: object) -> None:
+        """A worker's word about the newest version of a document."""
+        known = self._events[doc_id][-1]
+        values: dict[str, object] = {
+            "version": max(e.version for e in self._events[doc_id]),
+            "at_ms": known.at_ms + 1,
+        }
+        self.tell(
+            StageEvent(tenant=known.tenant, doc_id=doc_id, stage=stage, state=state, **values | fields)  # type: ignore[arg-type]
+        )
+
+    async def get(self, tenant: str, doc_id: str) -> DocumentView | None:
+        events = [event for event in self._events.get(doc_id, ()) if event.tenant == tenant]
+        return view_of(fold(events)) if events else None
+
+    async def page(
+        self, tenant: str, *, state: str | None, after: Position | None, limit: int
+    ) -> tuple[list[DocumentView], Position | None]:
+        views = [view for doc_id in self._events if (view := await self.get(tenant, doc_id))]
+        placed = {
+            Position(min(event.at_ms for event in self._events[view.doc_id]), view.doc_id): view
+            for view in views
+            if state in (None, view.state)
+        }
+        rest = [(position, placed[position]) for position in sorted(placed, reverse=True)]
+        rest = [(position, view) for position, view in rest if after is None or position < after]
+        return [view for _, view in rest[:limit]], rest[limit - 1][0] if len(rest) > limit else None
+
+    async def wait_for(
+        self, tenant: str, doc_id: str, until: Callable[[DocumentView], bool], *, timeout_s: float
+    ) -> DocumentView | None:
+        with self.subscribe(tenant) as changes, contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while (view := await self.get(tenant, doc_id)) is None or not until(view):
+                    await changes.next()
+        return await self.get(tenant, doc_id)
+
+    @contextlib.contextmanager
+    def subscribe(self, tenant: str) -> Iterator[Changes]:
+        changes = Changes(tenant)
+        self._subscribers.add(changes)
+        try:
+            yield changes
+        finally:
+            self._subscribers.discard(changes)
+
+
+@dataclass
+class DictStore:
+    """Objects in a dictionary."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+    async def get(self, key: str) -> bytes:
+        if key not in self.objects:
+            raise NotFound("The object is not in the store.")
+        return self.objects[key]
+
+
+@dataclass
+class MemoryDoor:
+    """Publishes into the fakes above; refuses everything while it is not `up`."""
+
+    store: DictStore
+    status: MemoryStatus
+    up: bool = True
+    at_ms: int = 1_795_000_000_000
+
+    def __post_init__(self) -> None:
+        self._offsets = itertools.count()
+
+    async def publish(
+        self, tenant: str, collection: str, source_key: str, data: bytes, content_type: str, trace: TraceContext
+    ) -> tuple[str, int]:
+        if not self.up:
+            raise DependencyDown("kafka")
+        self.store.objects[object_key(tenant, collection, source_key)] = data
+        return self._tell(tenant, collection, source_key, content_type, trace, "upsert", len(data))
+
+    async def delete(
+        self, tenant: str, collection: str, source_key: str, content_type: str, trace: TraceContext
+    ) -> tuple[str, int]:
+        if not self.up:
+            raise DependencyDown("kafka")
+        return self._tell(tenant, collection, source_key, content_type, trace, "delete", 0)
+
+    def _tell(
+        self,
+        tenant: str,
+        collection: str,
+        source_key: str,
+        content_type: str,
+        trace: TraceContext,
+        op: str,
+        size_bytes: int,
+    ) -> tuple[str, int]:
+        offset = next(self._offsets)
+        event = StageEvent(
+            tenant=tenant,
+            doc_id=document_id(tenant, collection, source_key),
+            version=version_of(1, offset),
+            stage="door",
+            state="done",
+            at_ms=self.at_ms + offset,
+            op=op,  # type: ignore[arg-type]
+            trace_id=trace.trace_id,
+            collection=collection,
+            source_key=source_key,
+            content_type=content_type,
+            size_bytes=size_bytes,
+        )
+        self.status.tell(event)
+        return event.doc_id, event.version
