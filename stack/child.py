@@ -43,14 +43,26 @@ class Child:
             self._signal(self.spec.stop_signal)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.process.wait(), self.spec.stop_timeout_s)
-        self.kill_group()
+        self._signal_group(signal.SIGKILL)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.process.wait(), KILL_TIMEOUT_S)
+        self._tidy_up()
 
-    def kill_group(self) -> None:
-        """Kill what is left of the process group: a dead server's helpers must not outlive it."""
+    def clear_away(self) -> None:
+        """After it has ended by itself: kill what is left of its group, and tidy up.
+
+        A dead server's helpers must not outlive it.
+        """
+        self._signal_group(signal.SIGKILL)
+        self._tidy_up()
+
+    def _tidy_up(self) -> None:
+        if self.spec.after_exit is not None:
+            self.spec.after_exit()
+
+    def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.pid, number)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -13,17 +13,18 @@ from dataclasses import replace
 
 import msgspec
 
-from contracts.errors import NotFound
+from contracts.errors import NotFound, TriremeError
 from stack.bootstrap import DataSpace, claim_data, exported_space, settle
 from stack.embedded_servers import EmbeddedServers
 from stack.embedded_services import EmbeddedServices
 from stack.events import EventSink, SetupStep, StackEvent
 from stack.home import StackHome
-from stack.layout import BOOTSTRAP, KAFKA, StackPorts, choose_ports
+from stack.layout import BOOTSTRAP, KAFKA, TRITON, StackPorts, choose_ports
 from stack.mock_broker import mock_address, mock_spec
 from stack.options import StackOptions, choose_gateway_port
 from stack.process import ProcessSpec
-from stack.state import StackPhase, StackState, write_state
+from stack.servers.triton import TritonPorts, remove_shared_memory
+from stack.state import StackPhase, StackState, read_state, write_state
 from stack.supervisor import Supervisor
 
 MOCK_DATA = "data-mock"
@@ -70,6 +71,7 @@ class EmbeddedStack:
         if options.reset or options.broker_kind == "mock":
             home.reset()
         home.create()
+        self._clear_last_run()
         claim_data(home.data, owned)
         ports = choose_ports(options.n_shards, choose_gateway_port(options.port))
         self._state = self._first_state(owned, ports)
@@ -89,6 +91,14 @@ class EmbeddedStack:
             await self._supervisor.stop()
             self._home.state_file.unlink(missing_ok=True)
         self._held.close()
+
+    def _clear_last_run(self) -> None:
+        """What a stack left behind that was killed: its state file, and its Triton's shared memory."""
+        if self._home.state_file.exists():
+            with contextlib.suppress(TriremeError):
+                ports = read_state(self._home).process(TRITON).ports
+                remove_shared_memory(TritonPorts(http=ports["http"], grpc=ports["grpc"], metrics=ports["metrics"]))
+            self._home.state_file.unlink()
 
     def _servers(self, servers: EmbeddedServers) -> tuple[list[ProcessSpec], list[SetupStep]]:
         specs, steps = [servers.triton(), servers.redis()], []

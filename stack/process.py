@@ -21,7 +21,8 @@ class ProcessSpec:
     `env` is the whole environment, not an addition to the caller's. `ready` is asked again and again until it
     answers true or `ready_timeout_s` has passed; None means ready once started. `depends_on` names processes
     that must be ready first. After `stop_signal` the process has `stop_timeout_s` to end before it is killed.
-    A process that ends by itself is restarted at most `max_restarts` times.
+    A process that ends by itself is restarted at most `max_restarts` times. `after_exit` is called each time it
+    has ended, however it did, and tidies up what a killed process leaves behind; it must be quick.
     """
 
     name: str
@@ -35,3 +36,4 @@ class ProcessSpec:
     stop_timeout_s: float = 10.0
     depends_on: tuple[str, ...] = ()
     max_restarts: int = 5
+    after_exit: Callable[[], object] | None = None

@@ -14,6 +14,7 @@ from stack.state import ProcessState, ProcessView
 
 PROBE_PAUSE_S = 0.15
 HEALTH_PAUSE_S = 3.0
+UNWELL_AFTER = 2
 LOG_TAIL_LINES = 12
 
 
@@ -51,7 +52,7 @@ class Watched:
             if child is None:
                 return
             how = await self._until_ended(child)
-            child.kill_group()
+            child.clear_away()
             self._child = None
             self._tell("restarting", "died", how)
             pause_s = self._budget.next_pause_s(time.monotonic())
@@ -130,19 +131,22 @@ class Watched:
     async def _until_ended(self, child: Child) -> str:
         """Ask for its health now and then until it ends; being unwell is told, not a reason for a restart."""
         ended = asyncio.create_task(child.ended())
+        failures = 0
         try:
             while not ended.done():
                 await asyncio.wait([ended], timeout=HEALTH_PAUSE_S)
                 if not ended.done() and self.spec.ready is not None:
-                    self._note_health(await self.spec.ready())
+                    failures = 0 if await self.spec.ready() else failures + 1
+                    self._note_health(failures)
             return ended.result()
         finally:
             ended.cancel()
 
-    def _note_health(self, healthy: bool) -> None:
-        if healthy and self._state == "unhealthy":
+    def _note_health(self, failures: int) -> None:
+        """One probe that fails may be a busy machine; two in a row are told."""
+        if failures == 0 and self._state == "unhealthy":
             self._tell("ready", "well", None)
-        elif not healthy and self._state == "ready":
+        elif failures >= UNWELL_AFTER and self._state == "ready":
             self._tell("unhealthy", "unwell", None)
 
     async def _pause(self, pause_s: float, why: str) -> None:

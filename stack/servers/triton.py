@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from contracts.errors import ConfigurationError
@@ -125,6 +126,7 @@ def triton_spec(
         ready=ready,
         ready_timeout_s=READY_TIMEOUT_S,
         stop_timeout_s=EXIT_TIMEOUT_S + 4.0,
+        after_exit=partial(remove_shared_memory, ports),
     )
 
 
