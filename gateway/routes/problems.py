@@ -80,11 +80,15 @@ def problem_of(error: errors.TriremeError, trace_id: str | None) -> Response:
     )
 
 
-def sentences(details: list[ErrorDetails] | list[Any]) -> list[str]:
-    """Validation errors as sentences that name the field and never repeat what was sent."""
+def sentences(details: list[ErrorDetails] | list[Any], *, skip: int = 0) -> list[str]:
+    """Validation errors as sentences that name the field and never repeat what was sent.
+
+    Args:
+        skip: parts of a field's place to leave out; FastAPI puts "query" or "path" in front.
+    """
     lines = []
     for detail in details:
-        place = ".".join(str(part) for part in detail["loc"] if part not in {"body", "query", "path"})
+        place = ".".join(str(part) for part in detail["loc"][skip:])
         lines.append(f"{place or 'The request'}: {detail['msg']}.")
     return lines
 
@@ -100,7 +104,7 @@ def install(app: FastAPI) -> None:
 
     async def invalid(request: Request, exc: Exception) -> Response:
         assert isinstance(exc, RequestValidationError)
-        lines = sentences(list(exc.errors()))
+        lines = sentences(list(exc.errors()), skip=1)
         return problem_response(
             422, "invalid_input", " ".join(lines), trace_id=trace_of(request).trace_id, extra={"errors": lines}
         )

@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,10 @@ class WordEncoder:
     failing: dict[Tower, TriremeError] = field(default_factory=dict)
     calls: list[Tower] = field(default_factory=list)
     image_size: int = 8
+    max_tokens: int = 100
+
+    def token_count(self, text: str) -> int:
+        return len(text.split())
 
     @property
     def space(self) -> Space:
@@ -101,6 +106,25 @@ class WordEncoder:
         await asyncio.sleep(self.delay_s.get(tower, 0.010))
         if tower in self.failing:
             raise self.failing[tower]
+
+
+class NoLlama:
+    """A server without a language model."""
+
+    async def stream(
+        self,
+        model: str,
+        inputs: Mapping[str, NDArray[Any]],
+        *,
+        first_timeout_s: float,
+        trace: TraceContext | None = None,
+    ) -> AsyncIterator[Mapping[str, NDArray[Any]]]:
+        for _ in range(0):
+            yield {}
+        raise DependencyDown("triton")
+
+    async def ready(self, models: Iterable[str]) -> bool:
+        return False
 
 
 @dataclass
