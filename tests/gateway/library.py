@@ -1,4 +1,4 @@
-"""Fakes behind the documents flow: a log in memory, the fold of it, a store in a dictionary, a door that publishes."""
+"""Fakes behind the documents flow: a log in memory and the fold of it, a store in a dictionary, a door."""
 
 import asyncio
 import contextlib
