@@ -42,7 +42,7 @@ def _answer(request: Request) -> Iterator[Reply]:
         yield Failed(cause="too_much_memory", reason="Reading the document needs more memory than is allowed.")
     except Exception:  # noqa: BLE001 - the outermost loop of a process
         reason = "The document is damaged in a way that its reader does not understand."
-        yield Failed(cause="corrupt", reason=reason, detail=traceback.format_exc(limit=-12))
+        yield Failed(cause="corrupt", reason=reason, detail=traceback.format_exc(limit=-4))
 
 
 def _end_with_parent(parent_pid: int) -> None:

@@ -72,7 +72,9 @@ def _captions_apart(line: Line) -> list[Line]:
     if not any(is_caption(cell) for cell in line.cells[1:]):
         return [line]
     return [
-        replace(line, cells=(cell,), cell_edges=(edges,), box=Box(edges[0], line.box.top, edges[1], line.box.bottom))
+        replace(
+            line, cells=(cell,), cell_edges=(edges,), box=Box(edges[0], line.box.top, edges[1], line.box.bottom)
+        )
         for cell, edges in zip(line.cells, line.cell_edges, strict=True)
     ]
 

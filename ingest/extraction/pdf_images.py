@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pypdfium2.raw as pdfium_c
-from pypdfium2 import PdfImage, PdfiumError, PdfPage
+from pypdfium2 import PdfImage, PdfiumError, PdfObject, PdfPage
 
 from contracts.documents import Box
 from ingest.extraction.layout import union
-from ingest.extraction.pdf_document import PageFrame
+from ingest.extraction.pdf_document import PageFrame, Rectangle
 
 # Scanners and some programs cut one picture into strips, which touch to this fraction of the page.
 _TOUCHING = 0.003
@@ -51,16 +51,25 @@ def images_of(page: PdfPage, frame: PageFrame) -> list[PlacedImage]:
 def placed_image(image: PdfImage, frame: PageFrame) -> PlacedImage | None:
     """Where an image object stands; None where it is not on the page."""
     try:
-        rectangle = image.get_bounds()
+        box = frame.fraction(shown_rectangle(image, frame))
         width, height = image.get_px_size()
-        container = image.container
-        while container is not None:  # bounds are in the coordinates of the form that the image is part of
-            rectangle = container.get_matrix().on_rect(*rectangle)
-            container = container.container
     except PdfiumError:
         return None
-    box = frame.fraction(frame.rectangle(*rectangle))
     return PlacedImage(box, width, height, (image,)) if box else None
+
+
+def shown_rectangle(placed: PdfObject, frame: PageFrame) -> Rectangle:
+    """Where an object of a page is shown.
+
+    Raises:
+        PdfiumError: PDFium does not know.
+    """
+    bounds = placed.get_bounds()
+    container = placed.container
+    while container is not None:  # bounds are in the coordinates of the form that the object is part of
+        bounds = container.get_matrix().on_rect(*bounds)
+        container = container.container
+    return frame.rectangle(*bounds)
 
 
 def _merged(images: Sequence[PlacedImage]) -> list[PlacedImage]:

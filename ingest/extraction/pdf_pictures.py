@@ -3,6 +3,7 @@
 - A page without usable text is a scan: its rendering is its one picture, unless smaller pictures stand on it.
 - A picture that fills a page with text is its background: it counts only when nothing else is on it, as in scans
   with a text layer beneath.
+- A chart drawn with lines counts where a caption "Figure n" stands beside it.
 - Small, thin and flat pictures are decoration. A picture that comes again (a logo) counts once, where it is first.
 
 Pictures are cut from the rendered page, so masks, colour spaces, rotation and drawings over them come out as
@@ -17,10 +18,12 @@ from PIL import Image
 from pypdfium2 import PdfPage
 
 from contracts.documents import Box
+from ingest.extraction.captions import is_picture_caption
 from ingest.extraction.layout import area
 from ingest.extraction.pdf_blocks import body_height, page_blocks
 from ingest.extraction.pdf_captions import anchor_of, match_captions
 from ingest.extraction.pdf_document import POINTS_PER_INCH, PageFrame, open_pdf, render
+from ingest.extraction.pdf_drawings import drawings_beside
 from ingest.extraction.pdf_images import PlacedImage, images_of
 from ingest.extraction.pdf_text import LayerPage, add_blocks, read_layers
 from ingest.extraction.pictures import MAX_EDGE, finished, is_decoration, is_flat
@@ -48,15 +51,6 @@ class _PageText:
     blocks: list[TextBlock]
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A picture that may be taken; `digest` is None for pages that are drawn, not photographed."""
-
-    image: Image.Image
-    box: Box
-    digest: bytes | None
-
-
 def read_pictures(data: bytes, limits: ExtractionLimits) -> Iterator[Reply]:
     """Pictures of a PDF, page by page.
 
@@ -74,17 +68,17 @@ def read_pictures(data: bytes, limits: ExtractionLimits) -> Iterator[Reply]:
             if layers[index].blank:
                 continue
             page = document[index]
-            candidates = list(_candidates(page, layers[index], seen))
+            found = [*_embedded(page, layers[index], seen)]
+            found += _drawn(page, [box for _, box in found], text.blocks)
             page.close()
-            captions = match_captions([candidate.box for candidate in candidates], text.blocks)
-            for candidate, caption in zip(candidates, captions, strict=True):
+            captions = match_captions([box for _, box in found], text.blocks)
+            for (image, box), caption in zip(found, captions, strict=True):
                 if n_found == limits.max_pictures:
                     left_out += 1
                     continue
-                box = candidate.box
                 yield PictureFound(
                     picture=finished(
-                        candidate.image,
+                        image,
                         ordinal=n_found,
                         page=index + 1,
                         box=box,
@@ -111,7 +105,8 @@ def _page_texts(layers: list[LayerPage]) -> list[_PageText]:
     return texts
 
 
-def _candidates(page: PdfPage, layer: LayerPage, seen: set[bytes]) -> Iterator[_Candidate]:
+def _embedded(page: PdfPage, layer: LayerPage, seen: set[bytes]) -> Iterator[tuple[Image.Image, Box]]:
+    """Pictures whose pixels are in the file, or the whole page; adds their hashes to `seen`."""
     frame = PageFrame.of(page)
     images = [
         image
@@ -134,7 +129,17 @@ def _candidates(page: PdfPage, layer: LayerPage, seen: set[bytes]) -> Iterator[_
         if not is_flat(image):
             if digest is not None:
                 seen.add(digest)
-            yield _Candidate(image, box, digest)
+            yield image, box
+
+
+def _drawn(page: PdfPage, boxes: list[Box], blocks: list[TextBlock]) -> Iterator[tuple[Image.Image, Box]]:
+    """Drawings above those captions of a page that belong to none of its pictures in `boxes`."""
+    used = [block for block in match_captions(boxes, blocks) if block is not None]
+    free = [block.box for block in blocks if block.box and is_picture_caption(block.text) and block not in used]
+    for box in drawings_beside(page, PageFrame.of(page), free):
+        image = render(page, scale=_PAGE_SCALE, max_pixels=_MAX_PIXELS, box=box)
+        if not is_flat(image):
+            yield image, box
 
 
 def _scale(image: PlacedImage, frame: PageFrame) -> float:

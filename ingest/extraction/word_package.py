@@ -1,7 +1,9 @@
 """The package of a DOCX, checked before anything of it is unpacked: a DOCX is a ZIP archive and may be a bomb."""
 
 import io
+import struct
 import zipfile
+import zlib
 from pathlib import PurePosixPath
 
 import docx
@@ -16,6 +18,19 @@ from ingest.extraction.types import ExtractionLimits
 _HIGHEST_RATIO = 200
 _RATIO_MATTERS_FROM_BYTES = 8_000_000
 _ENCRYPTED_FLAG = 0x1
+# What python-docx, lxml and zipfile raise for documents with flipped bits.
+_ERRORS = (
+    OpcError,
+    LxmlError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    KeyError,
+    ValueError,
+    AttributeError,
+    NotImplementedError,
+    OSError,
+)
 _CORRUPT = "The Word document is damaged and cannot be opened."
 
 
@@ -28,7 +43,7 @@ def open_docx(data: bytes, limits: ExtractionLimits) -> Document:
     check_package(data, limits)
     try:
         return docx.Document(io.BytesIO(data))
-    except (OpcError, LxmlError, zipfile.BadZipFile, KeyError, ValueError, AttributeError, OSError) as exc:
+    except _ERRORS as exc:
         raise DocumentFailed("corrupt", _CORRUPT) from exc
 
 
@@ -42,7 +57,7 @@ def check_package(data: bytes, limits: ExtractionLimits) -> None:
     """
     try:
         entries = zipfile.ZipFile(io.BytesIO(data)).infolist()
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as exc:
+    except _ERRORS as exc:
         raise DocumentFailed("corrupt", _CORRUPT) from exc
     if any(entry.flag_bits & _ENCRYPTED_FLAG for entry in entries):
         raise DocumentFailed("encrypted", "The document is protected with a password.")
