@@ -96,11 +96,13 @@ def choose(
 
 def _statements(passage: Passage) -> list[Candidate]:
     heading = passage.hit.heading or ""
+    caption = " ".join((passage.hit.caption or "").split())
     statements: list[Candidate] = []
     before: str | None = None
     for order, sentence in enumerate(split_sentences(passage.text)):
         quote = " ".join(passage.text[sentence.start : sentence.end].split())
-        if sentence.heading:
+        # Captions often lack the full stop that tells a statement from a heading.
+        if sentence.heading and quote not in caption:
             heading, before = quote.lstrip("# "), None
             continue
         joined = before is not None and _POINTS_BACK.match(quote) is not None

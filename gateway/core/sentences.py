@@ -97,13 +97,14 @@ def _is_heading_line(line: str, after: str | None, widest: int) -> bool:
 
 
 def _heading(text: str, start: int, end: int) -> list[Sentence]:
-    """The block as one heading, or nothing when it reads as statements."""
+    """The block as one heading, or nothing when it reads as statements or nothing stands below it."""
     stripped = text[start:end].strip()
     is_heading = _MARKDOWN_HEADING.match(stripped) or (
         "\n" not in stripped
         and len(stripped) <= _HEADING_MAX_CHARS
         and stripped[-1] not in ".!…"
         and not _LIST_MARK.match(stripped)
+        and text[end:].strip() != ""
     )
     return [_trimmed(text, start, end, heading=True)] if is_heading else []
 

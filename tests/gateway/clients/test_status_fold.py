@@ -16,8 +16,8 @@ from contracts.topics import DOCUMENT_STATUS, STATUS_PARTITIONS, fixed_topics
 from gateway.clients.status_fold import StatusFold
 from runtime.kafka import KafkaProducer
 from runtime.topics_admin import ensure_topics
-from tests.index_service.conftest import address, broker
-from tests.stack.servers.conftest import becomes_ready, last_words, started
+from tests.gateway.conftest import kafka_server, wait_until_ready
+from tests.stack.servers.conftest import started
 
 pytestmark = pytest.mark.integration
 
@@ -27,11 +27,11 @@ TOPICS = tuple(spec for spec in fixed_topics() if spec.name == DOCUMENT_STATUS)
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("kafka")
-    spec = broker(folder / "data")
-    with started(spec, folder / "log") as process:
-        assert asyncio.run(becomes_ready(spec, process)), last_words(folder / "log")
-        yield address(spec)
+    """A broker of this module's own: its tests delete a topic."""
+    server = kafka_server(tmp_path_factory.mktemp("kafka"))
+    with started(server.spec, server.log) as process:
+        wait_until_ready(server, process)
+        yield server.address
 
 
 @pytest.fixture

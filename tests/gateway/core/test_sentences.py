@@ -70,6 +70,10 @@ def test_list_items_are_sentences_without_their_marks() -> None:
     ]
 
 
+def test_a_lone_line_with_nothing_below_it_is_a_statement() -> None:
+    assert [s.heading for s in split_sentences("a violin has four strings")] == [False]
+
+
 def test_blank_text_has_no_sentences() -> None:
     assert texts(" \n\n\t ") == []
 

@@ -1,0 +1,169 @@
+"""The life of documents as callers see it."""
+
+import asyncio
+
+import pytest
+
+from contracts.errors import DependencyDown, InvalidInput, NotFound, Overloaded, UnsupportedMedia
+from gateway.core.clock import Clock
+from gateway.core.links import Links
+from gateway.core.signing import UrlSigner
+from gateway.flows.documents import Documents
+from tests.gateway.fakes import TRACE
+from tests.gateway.library import DictStore, MemoryDoor, MemoryStatus
+from tests.gateway.virtual_time import UNIX_START_S
+
+PDF = b"%PDF-1.7 some bytes"
+
+
+class Library:
+    """The flow over its fakes."""
+
+    def __init__(self, **limits: int) -> None:
+        self.status = MemoryStatus()
+        self.store = DictStore()
+        self.door = MemoryDoor(self.store, self.status)
+        links = Links(UrlSigner(b"sixteen bytes at least"), Clock(lambda: 0.0, lambda: UNIX_START_S))
+        self.flow = Documents(self.door, self.status, self.store, links, **limits)
+
+    async def upload(self, name: str = "a.pdf", data: bytes = PDF) -> str:
+        return (await self.flow.upload("t", "default", name, data, TRACE)).doc_id
+
+
+async def test_an_upload_is_stored_announced_and_seen_at_once() -> None:
+    library = Library()
+    view = await library.flow.upload("t", "default", "manuals/a.pdf", PDF, TRACE)
+    assert (view.state, view.source, view.content_type) == ("processing", "manuals/a.pdf", "application/pdf")
+    assert library.store.objects == {"objects/t/default/manuals/a.pdf": PDF}
+    assert await library.flow.get("t", view.doc_id) == view
+
+
+async def test_the_same_name_is_the_same_document_in_a_new_version() -> None:
+    library = Library()
+    first = await library.flow.upload("t", "default", "a.pdf", PDF, TRACE)
+    second = await library.flow.upload("t", "default", "a.pdf", PDF + b"2", TRACE)
+    assert second.doc_id == first.doc_id
+    assert second.version > first.version
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "error"),
+    [
+        ("a.pdf", b"", InvalidInput),
+        ("a.exe", b"MZ\x00\x01", UnsupportedMedia),
+        ("a.png", PDF, UnsupportedMedia),
+        ("../a.pdf", PDF, InvalidInput),
+        ("", PDF, InvalidInput),
+    ],
+)
+async def test_what_cannot_be_read_is_refused_before_anything_is_stored(
+    name: str, data: bytes, error: type[Exception]
+) -> None:
+    library = Library()
+    with pytest.raises(error):
+        await library.upload(name, data)
+    assert library.store.objects == {}
+
+
+async def test_while_the_log_is_away_nothing_is_taken_in() -> None:
+    library = Library()
+    library.door.up = False
+    with pytest.raises(DependencyDown):
+        await library.upload()
+    assert library.store.objects == {}
+
+
+async def test_waiting_for_the_index_ends_when_the_version_is_settled() -> None:
+    library = Library()
+    view = await library.flow.upload("t", "default", "a.pdf", PDF, TRACE)
+    waiting = asyncio.create_task(library.flow.settled("t", view, timeout_s=10))
+    await asyncio.sleep(0)
+    library.status.stage(view.doc_id, "text", count=1)
+    library.status.stage(view.doc_id, "shard", revision=1)
+    settled = await waiting
+    assert (settled.state, settled.visible_version) == ("indexed", view.version)
+
+
+async def test_waiting_gives_up_with_the_state_as_it_is() -> None:
+    library = Library()
+    view = await library.flow.upload("t", "default", "a.pdf", PDF, TRACE)
+    assert (await library.flow.settled("t", view, timeout_s=0.01)).state == "processing"
+
+
+async def test_a_delete_goes_through_the_log_and_is_seen_at_once() -> None:
+    library = Library()
+    doc_id = await library.upload()
+    assert (await library.flow.delete("t", doc_id, TRACE)).state == "deleting"
+    library.status.stage(doc_id, "shard", op="delete", revision=1)
+    assert (await library.flow.get("t", doc_id)).state == "deleted"
+
+
+async def test_deleting_again_announces_nothing_new() -> None:
+    library = Library()
+    doc_id = await library.upload()
+    once = await library.flow.delete("t", doc_id, TRACE)
+    assert await library.flow.delete("t", doc_id, TRACE) == once
+
+
+async def test_what_nobody_has_heard_of_cannot_be_found_or_deleted() -> None:
+    library = Library()
+    with pytest.raises(NotFound):
+        await library.flow.get("t", "nobody")
+    with pytest.raises(NotFound):
+        await library.flow.delete("t", "nobody", TRACE)
+
+
+async def test_another_tenant_s_document_is_not_there() -> None:
+    library = Library()
+    doc_id = await library.upload()
+    with pytest.raises(NotFound):
+        await library.flow.get("other", doc_id)
+
+
+async def test_the_list_is_walked_with_its_cursor() -> None:
+    library = Library()
+    for n in range(5):
+        await library.upload(f"{n}.pdf")
+    first = await library.flow.list("t", state=None, cursor=None, limit=3)
+    second = await library.flow.list("t", state=None, cursor=first.next_cursor, limit=3)
+    assert [view.source for view in (*first.documents, *second.documents)] == [f"{n}.pdf" for n in (4, 3, 2, 1, 0)]
+    assert second.next_cursor is None
+
+
+async def test_the_original_is_there_until_the_document_goes() -> None:
+    library = Library()
+    doc_id = await library.upload("manuals/a.pdf")
+    file = await library.flow.original("t", doc_id)
+    assert (file.data, file.content_type, file.name) == (PDF, "application/pdf", "a.pdf")
+    await library.flow.delete("t", doc_id, TRACE)
+    with pytest.raises(NotFound):
+        await library.flow.original("t", doc_id)
+    assert (await library.flow.get("t", doc_id)).file_url is None
+
+
+async def test_news_begin_with_a_word_to_read_the_list_and_then_name_what_changed() -> None:
+    library = Library()
+    news = library.flow.changes("t", every_s=0)
+    assert await anext(news) is None
+    doc_id = await library.upload()
+    view = await anext(news)
+    assert view is not None
+    assert view.doc_id == doc_id
+    await news.aclose()
+
+
+async def test_uploads_wait_for_their_turn_and_too_many_are_refused() -> None:
+    library = Library(uploads_at_once=1, uploads_waiting=1)
+    async with library.flow.upload_turn():
+        second = asyncio.create_task(take_turn(library))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await take_turn(library)
+        assert not second.done()
+    await second
+    await take_turn(library)
+
+
+async def take_turn(library: Library) -> None:
+    async with library.flow.upload_turn():
+        pass
