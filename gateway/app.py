@@ -31,8 +31,9 @@ from gateway.flows.pictures import PictureReader
 from gateway.flows.scatter import AskShards
 from gateway.flows.search import SearchFlow
 from gateway.routes import answers, documents, health, media, models, playground, problems, search
-from gateway.routes.guards import BodyLimit, Guards
-from gateway.routes.middleware import RequestContext
+from gateway.routes.api_keys import RequireKey
+from gateway.routes.guards import WRITE_HEADER, BodyLimit, Guards
+from gateway.routes.middleware import TRACE_HEADER, RequestContext
 from gateway.services import Limits, Services
 from gateway.settings import GatewaySettings
 from runtime.breaker import CircuitBreaker
@@ -51,6 +52,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     documents.router,
     media.router,
     playground.router,
+)
+
+_DESCRIPTION = (
+    f"Errors are `application/problem+json`. A POST that is not JSON (an upload) needs the header "
+    f"`{WRITE_HEADER}`, with any value: a form on a foreign page cannot send it. Every response has the id of its trace in "
+    f"`{TRACE_HEADER}`; a `traceparent` is continued."
 )
 
 
@@ -168,6 +175,7 @@ def create_app(settings: GatewaySettings, services: Services) -> FastAPI:
     app = FastAPI(
         title="Trireme",
         summary="Multimodal search and answers over your own documents.",
+        description=_DESCRIPTION,
         version="0.1.0",
     )
     app.state.services = services
@@ -179,6 +187,7 @@ def create_app(settings: GatewaySettings, services: Services) -> FastAPI:
         BodyLimit,
         limits=(("/v1/documents", settings.max_upload_bytes), ("/", settings.max_body_bytes)),
     )
+    app.add_middleware(RequireKey, keys=settings.api_keys)
     app.add_middleware(Guards, allowed_hosts=settings.allowed_hosts)
     app.add_middleware(RequestContext, metrics=services.metrics)
     return app

@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from contracts.joint import Weights
 from contracts.topics import REPLY_PARTITIONS
@@ -10,6 +10,7 @@ from gateway.core.budget import Budgets
 from runtime.settings import ProcessSettings
 
 _LOOPBACK = "127.0.0.1"
+_SHORTEST_SECRET = 16
 
 
 class GatewaySettings(ProcessSettings):
@@ -17,6 +18,7 @@ class GatewaySettings(ProcessSettings):
 
     Args:
         host: only the loopback address is accepted while `api_keys` is empty.
+        api_keys: once there is one, every request must bring one (`Authorization: Bearer KEY`).
         ordinal: this gateway's partition of `search_res`; two gateways may share one, at the cost of speed.
         generation: name of an index generation, or "auto" for the youngest one that is serving.
         search_group: which replica group is asked first: "gpu" (group 0) or "cpu" (group 1).
@@ -65,6 +67,20 @@ class GatewaySettings(ProcessSettings):
     def _stay_on_loopback(self) -> Self:
         if self.host != _LOOPBACK and not self.api_keys:
             raise ValueError("while no API key exists the gateway listens on 127.0.0.1 only")
+        return self
+
+    @field_validator("api_keys", "link_secret")
+    @classmethod
+    def _be_long_enough(cls, value: tuple[str, ...] | str) -> tuple[str, ...] | str:
+        secrets = value if isinstance(value, tuple) else (value,) if value else ()
+        if any(len(secret) < _SHORTEST_SECRET for secret in secrets):
+            raise ValueError(f"must have at least {_SHORTEST_SECRET} characters")
+        return value
+
+    @model_validator(mode="after")
+    def _be_in_order(self) -> Self:
+        if not self.encode_budget_ms < self.shard_deadline_ms < self.search_budget_ms:
+            raise ValueError("encode_budget_ms must be below shard_deadline_ms, and that below search_budget_ms")
         return self
 
     def budgets(self) -> Budgets:

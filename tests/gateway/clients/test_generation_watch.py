@@ -1,0 +1,65 @@
+import asyncio
+
+import msgspec
+import pytest
+
+from contracts.errors import DependencyDown
+from contracts.generations import Generation
+from gateway.clients.generation_watch import GenerationWatch, choose
+from runtime.generations import publish_generation
+from runtime.kafka import KafkaProducer
+from tests.gateway.fakes import GENERATION, SPACE
+
+
+def generation(name: str, **fields: object) -> Generation:
+    return msgspec.structs.replace(GENERATION, name=name, **fields)
+
+
+def known(*generations: Generation) -> dict[str, Generation]:
+    return {each.name: each for each in generations}
+
+
+def test_auto_takes_the_youngest_generation_that_is_serving() -> None:
+    found = known(
+        generation("old", created_ms=1),
+        generation("new", created_ms=2),
+        generation("newest", created_ms=3, state="building"),
+        generation("gone", created_ms=4, state="retired"),
+    )
+    chosen = choose(found, SPACE, "auto")
+    assert chosen is not None
+    assert chosen.name == "new"
+
+
+def test_a_generation_of_another_space_is_never_searched() -> None:
+    found = known(generation("ours", created_ms=1), generation("theirs", created_ms=2, space_id="other"))
+    chosen = choose(found, SPACE, "auto")
+    assert chosen is not None
+    assert chosen.name == "ours"
+    assert choose(found, SPACE, "theirs") is None
+
+
+def test_a_generation_that_was_asked_for_by_name_need_not_be_serving() -> None:
+    found = known(generation("serving"), generation("trial", state="ready"))
+    chosen = choose(found, SPACE, "trial")
+    assert chosen is not None
+    assert chosen.name == "trial"
+    assert choose(found, SPACE, "absent") is None
+
+
+@pytest.mark.integration
+async def test_a_generation_that_begins_to_serve_is_noticed(kafka: str) -> None:
+    async with GenerationWatch(kafka, SPACE, wanted="auto").running() as watch:
+        with pytest.raises(DependencyDown):
+            watch.current()
+        producer = KafkaProducer(kafka, "generations-test")
+        await asyncio.to_thread(publish_generation, producer, GENERATION)
+        producer.close()
+        name = None
+        async with asyncio.timeout(20):
+            while name is None:
+                try:
+                    name = watch.current().name
+                except DependencyDown:
+                    await asyncio.sleep(0.05)
+        assert name == GENERATION.name
