@@ -55,9 +55,9 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 _DESCRIPTION = (
-    f"Errors are `application/problem+json`. A POST that is not JSON (an upload) needs the header "
-    f"`{WRITE_HEADER}`, with any value: a form on a foreign page cannot send it. Every response has the id of its trace in "
-    f"`{TRACE_HEADER}`; a `traceparent` is continued."
+    "Errors are `application/problem+json`. A POST that is not JSON (an upload) needs the header "
+    f"`{WRITE_HEADER}`, with any value: a form on a foreign page cannot send it. "
+    f"Every response has the id of its trace in `{TRACE_HEADER}`; a `traceparent` is continued."
 )
 
 
