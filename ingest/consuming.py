@@ -9,12 +9,15 @@ from typing import Protocol
 
 import confluent_kafka as ck
 
-from contracts.errors import DependencyDown
+from contracts.errors import Conflict, DependencyDown
 from ingest.ledger import Partition
 from runtime.kafka import Record, group_consumer, subscribe, to_record
 from runtime.telemetry import get_logger
 
 _log = get_logger(__name__)
+
+# A consumer is told of its fatal errors without the flag that says so.
+_FATAL = {ck.KafkaError._FATAL, ck.KafkaError._FENCED, ck.KafkaError.FENCED_INSTANCE_ID}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +75,33 @@ class GroupSource:
         Raises:
             DependencyDown: the brokers cannot be reached for now.
             BadMessage: records were removed from the log before they were read.
+            Conflict: another process has taken this member's place.
         """
         self._turn, self._commit = Turn(), orders.commit
-        if orders.commit:
-            self._consumer.commit(offsets=_offsets(orders.commit), asynchronous=True)
-        self._rest(orders.resting)
-        wait_s = orders.wait_s
         try:
-            while len(self._turn.records) < orders.room:
-                message = self._consumer.poll(wait_s)
-                if message is None:
-                    break
-                record = to_record(message)
-                if record is not None:
-                    self._turn.records.append(record)
-                    wait_s = 0.0
-        except DependencyDown:
-            # What was read before the error counts; without anything the caller shall know.
+            if orders.commit:
+                self._consumer.commit(offsets=_offsets(orders.commit), asynchronous=True)
+            self._rest(orders.resting)
+            self._read(orders)
+        except (DependencyDown, ck.KafkaException) as exc:
+            if isinstance(exc, ck.KafkaException):
+                _refuse_fatal(exc.args[0])
+            # What was read before the error counts: the client will not deliver it again.
             if not (self._turn.records or self._turn.assigned or self._turn.revoked):
-                raise
-        except ck.KafkaException as exc:
-            raise DependencyDown("kafka") from exc
+                raise DependencyDown("kafka") from exc
         return self._turn
+
+    def _read(self, orders: Orders) -> None:
+        wait_s = orders.wait_s
+        while len(self._turn.records) < orders.room:
+            message = self._consumer.poll(wait_s)
+            if message is None:
+                return
+            _refuse_fatal(message.error())
+            record = to_record(message)
+            if record is not None:
+                self._turn.records.append(record)
+                wait_s = 0.0
 
     def close(self, commit: Mapping[Partition, int]) -> None:
         """See `RecordSource.close`. Without a broker it gives up after the client's own time-out."""
@@ -130,6 +138,12 @@ class GroupSource:
         except ck.KafkaException as exc:
             # Harmless: what is not committed is done again, and doing it again changes nothing.
             _log.warning("last_commit_failed", error=exc.args[0].name())
+
+
+def _refuse_fatal(error: ck.KafkaError | None) -> None:
+    """A client that met a fatal error (it was fenced) never reads again; its process has to end."""
+    if error is not None and (error.fatal() or error.code() in _FATAL):
+        raise Conflict(f"Another process has taken this worker's place in its group ({error.name()}).")
 
 
 def _offsets(positions: Mapping[Partition, int]) -> list[ck.TopicPartition]:

@@ -15,6 +15,8 @@ from contracts.trace import TRACEPARENT, TraceContext
 
 # Client errors that pass by themselves: the broker is away, a coordinator moves, a fetch timed out.
 _SEND_QUEUE_RECORDS = 100_000
+_COMMITTED_TRIES = 6
+_COMMITTED_TIMEOUT_S = 10.0
 _LEADER_PAUSE_S = 0.1
 _NO_LEADER_YET = frozenset(
     {
@@ -237,7 +239,7 @@ def subscribe(
     """
 
     def assigned(consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
-        committed = consumer.committed(partitions, timeout=10.0)
+        committed = _committed(consumer, partitions)
         for partition in committed:
             if partition.offset < 0:
                 partition.offset = ck.OFFSET_BEGINNING
@@ -251,6 +253,22 @@ def subscribe(
         consumer.unassign()
 
     consumer.subscribe(list(topics), on_assign=assigned, on_revoke=revoked)
+
+
+def _committed(consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> list[ck.TopicPartition]:
+    """Where the group goes on. A coordinator that has just moved or restarted may need some time.
+
+    Raises:
+        RuntimeError: it did not answer at all. The client would then guess, so the process has to end.
+    """
+    for tries_left in reversed(range(_COMMITTED_TRIES)):
+        try:
+            found: list[ck.TopicPartition] = consumer.committed(partitions, timeout=_COMMITTED_TIMEOUT_S)
+            return found
+        except ck.KafkaException as exc:
+            if not tries_left:
+                raise RuntimeError("Kafka does not tell this group's committed offsets") from exc
+    raise AssertionError("unreachable")
 
 
 def assigned_consumer(

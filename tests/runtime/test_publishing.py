@@ -1,4 +1,5 @@
 import asyncio
+import socket
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from contracts.keys import object_key
 from contracts.status import StageEvent
 from contracts.topics import DOCUMENT_STATUS, FILE_ADDED
 from contracts.trace import TraceContext
-from runtime.kafka import Sent
+from runtime.kafka import KafkaProducer, Sent
 from runtime.object_store import ObjectStore
 from runtime.publishing import DocumentPublisher
 from tests.ingest.memory_log import MemoryLog
@@ -112,3 +113,16 @@ async def test_uploads_of_one_document_side_by_side_are_announced_in_the_order_s
     last = decode(FileAdded, log.records(FILE_ADDED)[-1].value)
     assert len(log.records(FILE_ADDED)) == 8
     assert len(await store.get(KEY, if_match=last.etag)) == last.size_bytes
+
+
+async def test_without_a_broker_an_upload_is_refused_in_seconds_and_leaves_nothing(store: ObjectStore) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        producer = KafkaProducer(f"127.0.0.1:{held.getsockname()[1]}", "door")
+        try:
+            async with asyncio.timeout(10):
+                with pytest.raises(DependencyDown):
+                    await publish(DocumentPublisher(store, producer, 2))
+        finally:
+            producer.close()
+    assert [meta.key async for meta in store.list("objects/")] == []
