@@ -8,19 +8,23 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contracts.documents import Delayed
 from contracts.errors import Conflict
+from contracts.generations import Generation
 from contracts.ids import version_of
 from contracts.topics import Stage, fixed_topics
 from ingest.clock import now_ms
 from ingest.consuming import GroupSource
 from ingest.lanes import Limits
+from ingest.live_generations import LogGenerations
 from ingest.record_flow import RecordFlow
 from ingest.reports import moved_to_bulk
 from ingest.work import Outcome, Work
 from ingest.worker import Worker, lanes_of
+from runtime.generations import publish_generation
 from runtime.kafka import KafkaProducer
 from runtime.object_store import ObjectStore
 from runtime.publishing import DocumentPublisher
@@ -232,3 +236,15 @@ async def test_long_work_does_not_cost_the_membership(
         await eventually(lambda: handler.names() == {"long"})
         assert member.worker.readiness()[0]
     assert len(handler.works) == 1
+
+
+async def test_generations_are_read_again_when_what_is_known_is_old(broker: str, producer: KafkaProducer) -> None:
+    now_s = 0.0
+    known = LogGenerations(broker, keep_s=5, clock=lambda: now_s)
+    first = Generation(tenant="t", name="g", space_id="s", n_shards=3, state="building", created_ms=1)
+    publish_generation(producer, first)
+    assert [g.state for g in await known.all()] == ["building"]
+    publish_generation(producer, msgspec.structs.replace(first, state="serving"))
+    assert [g.state for g in await known.all()] == ["building"]
+    now_s = 6.0
+    assert [g.state for g in await known.all()] == ["serving"]
