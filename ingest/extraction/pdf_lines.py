@@ -60,12 +60,13 @@ def read_lines(page: PdfPage, frame: PageFrame) -> list[Line]:
         lines: list[Line] = []
         characters: list[_Character] = []
         first = 0
+        bounds = pdfium_c.FS_RECTF()  # one for all: making them takes longer than filling them
         for index in range(textpage.count_chars()):
             code = pdfium_c.FPDFText_GetUnicode(textpage, index)
             if code and code not in _LINE_BREAKS:
                 if not characters:
                     first = index
-                characters.append(_character(textpage, index, code, frame))
+                characters.append(_character(textpage, index, code, frame, bounds))
             if code in _LINE_BREAKS or code in _WORD_BREAKS:
                 _append(lines, frame, characters, textpage, first)
                 characters = []
@@ -75,14 +76,12 @@ def read_lines(page: PdfPage, frame: PageFrame) -> list[Line]:
         textpage.close()
 
 
-def _character(textpage: PdfTextPage, index: int, code: int, frame: PageFrame) -> _Character:
+def _character(
+    textpage: PdfTextPage, index: int, code: int, frame: PageFrame, bounds: pdfium_c.FS_RECTF
+) -> _Character:
     text = "-" if code in _WORD_BREAKS else chr(code)
-    bounds = pdfium_c.FS_RECTF()
-    if (
-        text.isspace()
-        or pdfium_c.FPDFText_IsGenerated(textpage, index) == 1
-        or not pdfium_c.FPDFText_GetLooseCharBox(textpage, index, bounds)
-    ):
+    # All characters that PDFium adds by itself are white space, too.
+    if text.isspace() or not pdfium_c.FPDFText_GetLooseCharBox(textpage, index, bounds):
         return _Character(text, None)
     return _Character(text, frame.rectangle(bounds.left, bounds.bottom, bounds.right, bounds.top))
 

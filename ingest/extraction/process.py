@@ -17,7 +17,7 @@ from contracts.errors import DependencyDown
 from ingest.extraction import wire
 from ingest.extraction.wire import Failed, Finished, Reply, Request, Started
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 5.0
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "TESSDATA_PREFIX", "LANG", "LC_ALL")
 
@@ -81,23 +81,25 @@ class ReaderProcess:
         """Process id, also of its process group."""
         return self._process.pid
 
-    async def ask(self, request: Request) -> AsyncIterator[Reply]:
+    async def ask(self, request: Request, end_s: float) -> AsyncIterator[Reply]:
         """Send one request and give what comes back, up to and with `Finished` or `Failed`.
+
+        Args:
+            end_s: the event loop's time at which `document_timeout_s` of the request's limits has passed.
 
         Whoever stops early, for whatever reason, must `kill()`: the rest of the answer is still in the pipe.
 
         Raises:
             ReaderDied: the process ended, or wrote something that is no reply.
-            ReaderTimeout: `timeout_s` or `document_timeout_s` of the request's limits has passed.
+            ReaderTimeout: nothing has come for `timeout_s` of the request's limits, or `end_s` has passed.
         """
         self.documents += 1
         limits = request.limits
         loop = asyncio.get_running_loop()
-        end = loop.time() + limits.document_timeout_s
         sending = asyncio.ensure_future(self._send(wire.frame(request)))
         try:
             while True:
-                wait_s = min(limits.timeout_s, end - loop.time())
+                wait_s = min(limits.timeout_s, end_s - loop.time())
                 try:
                     reply = await asyncio.wait_for(self._receive(), max(wait_s, 0.0))
                 except TimeoutError as exc:

@@ -81,9 +81,10 @@ class Extractor:
     ) -> tuple[Finished, list[ExtractedPicture]]:
         request = Request(want=want, content_type=content_type, limits=self.limits, data=data)
         async with self._turn:
+            end_s = asyncio.get_running_loop().time() + self.limits.document_timeout_s
             for attempt in range(1, _TRIES + 1):
                 try:
-                    return await self._exchange(request)
+                    return await self._exchange(request, end_s)
                 except ReaderDied:
                     _log.warning("document_reader_died", content_type=content_type, attempt=attempt)
                 except ReaderTimeout as exc:
@@ -93,11 +94,11 @@ class Extractor:
             "crashed", "The document broke the program that reads it: it is damaged or needs too much memory."
         )
 
-    async def _exchange(self, request: Request) -> tuple[Finished, list[ExtractedPicture]]:
+    async def _exchange(self, request: Request, end_s: float) -> tuple[Finished, list[ExtractedPicture]]:
         reader = await self._ready_reader()
         pictures: list[ExtractedPicture] = []
         try:
-            async for reply in reader.ask(request):
+            async for reply in reader.ask(request, end_s):
                 if isinstance(reply, PictureFound):
                     pictures.append(reply.picture)
                 elif isinstance(reply, Finished):
