@@ -14,6 +14,7 @@ import confluent_kafka as ck
 from contracts.documents import DeadLetter
 from contracts.errors import DependencyDown, TriremeError
 from contracts.metrics import DEAD_LETTERS, INDEX_ITEMS, INDEX_LAG_RECORDS, INDEX_UPDATES
+from index_service.backoff import Backoff
 from index_service.hosted import HostedShard
 from index_service.intake import settle_parked, take
 from index_service.notices import Notice
@@ -30,8 +31,6 @@ _BATCH = 256
 _POLL_S = 0.2
 _TEND_EVERY_S = 2.0
 _KAFKA_TIMEOUT_S = 3.0
-_FIRST_BACKOFF_S = 0.25
-_LAST_BACKOFF_S = 5.0
 # How long a snapshot may wait for acknowledgements, while running and at the end of the process.
 _DRAIN_S = 5.0
 _LAST_DRAIN_S = 2.0
@@ -78,17 +77,16 @@ class Follower:
         """Follow until `stop` is set, then save what is not saved."""
         for hosted in self._hosted.values():
             load(hosted)
-        backoff_s = _FIRST_BACKOFF_S
+        backoff = Backoff()
         while not stop.is_set():
             try:
                 self._follow(stop)
             except TriremeError as exc:
-                _LOG.warning("updates_unreachable", reason=exc.message, retry_in_s=backoff_s)
-            except Exception:  # noqa: BLE001 - the thread's outermost loop
-                _LOG.exception("update_loop_failed", retry_in_s=backoff_s)
-            backoff_s = _FIRST_BACKOFF_S if self.reachable else min(2 * backoff_s, _LAST_BACKOFF_S)
-            self.reachable = False
-            stop.wait(backoff_s)
+                _LOG.warning("updates_unreachable", reason=exc.message)
+            except Exception:  # noqa: BLE001 - the outermost loop of the thread
+                _LOG.exception("update_loop_failed")
+            went_well, self.reachable = self.reachable, False
+            stop.wait(backoff.next_s(went_well=went_well))
         self._save(list(self._hosted.values()), _LAST_DRAIN_S)
 
     def _follow(self, stop: threading.Event) -> None:
@@ -124,14 +122,13 @@ class Follower:
         record = to_record(message)
         if record is None or hosted is None:
             return
-        backoff_s = _FIRST_BACKOFF_S
+        backoff = Backoff()
         while not stop.is_set():
             try:
                 taken = take(hosted, record, self._fetch, _now_ms())
             except DependencyDown as exc:
                 _LOG.warning("items_unreachable", shard=hosted.spec.shard, reason=exc.message)
-                stop.wait(backoff_s)
-                backoff_s = min(2 * backoff_s, _LAST_BACKOFF_S)
+                stop.wait(backoff.next_s())
                 continue
             self._updates.labels(str(hosted.spec.shard), taken.outcome).inc()
             self._tell(taken.notices, stop)

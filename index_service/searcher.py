@@ -13,6 +13,7 @@ from contracts.metrics import INDEX_SEARCH_SECONDS, RECORDS
 from contracts.search import SearchReply
 from contracts.topics import SEARCH_REPLIES, SEARCH_REQUESTS
 from index_service.answering import Answerer, Reply
+from index_service.backoff import Backoff
 from index_service.polling import poll_batch
 from index_service.segment import use_faiss_threads
 from runtime.kafka import KafkaProducer, Record, assigned_consumer, log_bounds, to_record
@@ -22,8 +23,6 @@ _LOG = get_logger(__name__)
 _BATCH = 64
 _POLL_S = 0.2
 _START_TIMEOUT_S = 3.0
-_FIRST_BACKOFF_S = 0.25
-_LAST_BACKOFF_S = 5.0
 
 
 class Searcher:
@@ -59,17 +58,16 @@ class Searcher:
     def run(self, stop: threading.Event) -> None:
         """Answer until `stop` is set; whatever fails is tried again."""
         use_faiss_threads(self._faiss_threads)
-        backoff_s = _FIRST_BACKOFF_S
+        backoff = Backoff()
         while not stop.is_set():
             try:
                 self._serve(stop)
             except TriremeError as exc:
-                _LOG.warning("search_requests_unreachable", reason=exc.message, retry_in_s=backoff_s)
-            except Exception:  # noqa: BLE001 - the thread's outermost loop
-                _LOG.exception("search_loop_failed", retry_in_s=backoff_s)
-            backoff_s = _FIRST_BACKOFF_S if self.listening else min(2 * backoff_s, _LAST_BACKOFF_S)
-            self.listening = False
-            stop.wait(backoff_s)
+                _LOG.warning("search_requests_unreachable", reason=exc.message)
+            except Exception:  # noqa: BLE001 - the outermost loop of the thread
+                _LOG.exception("search_loop_failed")
+            went_well, self.listening = self.listening, False
+            stop.wait(backoff.next_s(went_well=went_well))
 
     def _serve(self, stop: threading.Event) -> None:
         consumer = assigned_consumer(self._bootstrap, f"{self._client_id}-search")

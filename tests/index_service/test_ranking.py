@@ -55,6 +55,7 @@ def test_copies_of_one_vector_are_ordered_by_document_however_many_there_are():
 def test_query_that_shares_no_half_with_thousands_of_items_has_a_fixed_order():
     rng = np.random.default_rng(9)
     documents = [item_set(rng, doc(i), 1, n_text=4, n_pictures=0) for i in range(700)]
+    documents.sort(key=lambda document: document.doc_id, reverse=True)
     with_picture = item_set(rng, doc(1000), 1, n_text=0, n_pictures=1)
     picture = np.frombuffer(with_picture.items[0].vector, dtype="<f2").astype(np.float32)
     vector = np.concatenate([np.zeros(TEXT_DIM, np.float32), picture[TEXT_DIM:]])

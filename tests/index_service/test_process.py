@@ -1,0 +1,243 @@
+"""Index processes as they run: over a real broker, killed, stopped, started again."""
+
+import msgspec
+import numpy as np
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from contracts.codec import encode
+from contracts.ids import shard_of
+from contracts.items import upsert
+from contracts.keys import item_key
+from contracts.status import fold
+from contracts.topics import generation_topics, index_updates
+from runtime.topics_admin import ensure_topics
+from tests.index_service.building import inline, item_set, items, query_vector, removal
+from tests.index_service.running import SPACE, wait_for
+
+pytestmark = pytest.mark.integration
+
+VERSION = 2**40
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(91)
+
+
+def delete(generation, doc_id, version):
+    return msgspec.structs.replace(removal(doc_id, version), generation=generation.name, space_id=SPACE.space_id)
+
+
+def names(documents):
+    return {(d.doc_id, d.version, item.item_id) for d in documents for item in d.items}
+
+
+def finds(generation, expected, *, group=0):
+    """Wait until a search over all shards finds exactly these items."""
+    vector = query_vector(np.random.default_rng(0))
+
+    def found():
+        replies = generation.ask(vector, group=group, timeout_s=2)
+        ok = len(replies) == generation.n_shards and all(r.outcome == "ok" for r in replies.values())
+        return ok and {(h.doc_id, h.version, h.item_id) for r in replies.values() for h in r.hits} == expected
+
+    wait_for(f"group {group} finds {len(expected)} items", found, 60)
+
+
+def start(*processes):
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.becomes_ready()
+
+
+def test_updates_become_searchable_everywhere_and_the_primaries_alone_say_so(generation, rng):
+    primaries = [generation.process(i) for i in range(3)]
+    replica = generation.process(0, 1, 2, group=1)
+    start(*primaries, replica)
+    documents = [item_set(rng, generation.doc(i), VERSION + i, spec=generation.spec) for i in range(40)]
+    large = replace_items(documents[0], items(rng, n_text=4000, n_pictures=0))
+    key = item_key(generation.name, large.doc_id, large.version, large.revision)
+    (generation.folder / "objects" / key).parent.mkdir(parents=True)
+    (generation.folder / "objects" / key).write_bytes(encode(large))
+
+    for document in documents[1:]:
+        generation.feed(inline(document))
+    finds(generation, names(documents[1:]))
+    finds(generation, names(documents[1:]), group=1)
+    generation.feed(upsert(large, key))
+    generation.feed(delete(generation, generation.doc(1), VERSION + 100))
+
+    shard = primaries[shard_of(large.doc_id, 3)]
+    wait_for("the large document", lambda: shard.readiness()[1]["items"] >= 4000)
+    finds_no(generation, generation.doc(1))
+    mine = {document.doc_id for document in documents}
+
+    def told():
+        return [event for event in generation.statuses() if event.doc_id in mine]
+
+    wait_for("all statuses", lambda: len(told()) >= len(documents) + 1)
+    assert len(told()) == len(documents) + 1
+    events = {(event.doc_id, event.version): event for event in told()}
+    assert {event.state for event in events.values()} == {"done"}
+    assert events[large.doc_id, large.version].count == 4000
+    assert events[generation.doc(1), VERSION + 100].op == "delete"
+    assert 'trireme_index_updates_total{outcome="applied",shard="0"}' in primaries[0].metrics()
+    assert "faiss_index_cpu{" in replica.metrics()
+
+
+def finds_no(generation, doc_id):
+    vector = query_vector(np.random.default_rng(0))
+    wait_for(
+        f"{doc_id} is gone",
+        lambda: doc_id not in {one for one, _, _ in generation.everything(vector)},
+    )
+
+
+def replace_items(document, new_items):
+    return msgspec.structs.replace(document, items=new_items)
+
+
+def test_kill_9_at_any_time_loses_nothing_and_resurrects_nothing(generation, rng):
+    processes = [generation.process(i, snapshot_every_updates="15") for i in range(3)]
+    replica = generation.process(0, 1, 2, group=1, snapshot_every_updates="25")
+    everyone = [*processes, replica]
+    start(*everyone)
+    model, versions = {}, [VERSION] * 25
+    for step in range(320):
+        victim = everyone[step // 40 % 4]
+        if step % 40 == 20:
+            victim.becomes_ready()
+        if step == 130:
+            wait_for("a snapshot of each", lambda: all("snapshot_written" in one.words() for one in everyone))
+        number = int(rng.integers(25))
+        versions[number] += 1
+        if rng.random() < 0.25:
+            generation.feed(delete(generation, generation.doc(number), versions[number]))
+            model[number] = None
+        else:
+            document = item_set(rng, generation.doc(number), versions[number], spec=generation.spec)
+            generation.feed(inline(document))
+            model[number] = document
+        if step % 40 == 39:
+            victim.kill()
+            victim.start()
+    for process in everyone:
+        process.becomes_ready()
+        assert "snapshot_loaded" in process.words()
+
+    visible = [document for document in model.values() if document is not None]
+    finds(generation, names(visible))
+    finds(generation, names(visible), group=1)
+    told = {}
+    for event in generation.statuses():
+        told.setdefault(event.doc_id, []).append(event)
+    for number, document in model.items():
+        status = fold(told[generation.doc(number)])
+        assert status.state == ("deleted" if document is None else "indexed")
+        assert status.visible_version == (None if document is None else document.version)
+
+
+def test_sigterm_saves_and_the_next_start_goes_on_from_there(generation, rng):
+    process = generation.process(0, 1, 2)
+    start(process)
+    documents = [item_set(rng, generation.doc(i), VERSION, spec=generation.spec) for i in range(30)]
+    for document in documents:
+        generation.feed(inline(document))
+    finds(generation, names(documents))
+
+    status, took_s = process.terminate()
+    assert status == 0, process.words()
+    assert took_s < 10
+    snapshots = generation.folder / "index-0-0-1-2" / generation.name
+    assert sorted(path.name for path in snapshots.glob("*/*/manifest.json")) == ["manifest.json"] * 3
+
+    generation.feed(delete(generation, generation.doc(0), VERSION + 1))
+    start(process)
+    finds(generation, names(documents[1:]))
+    assert process.words().count("snapshot_loaded") == 3
+    assert process.words().count("shard_rebuilt") == 3
+
+
+def test_damaged_snapshot_costs_time_and_no_document(generation, rng):
+    process = generation.process(0, 1, 2)
+    start(process)
+    documents = [item_set(rng, generation.doc(i), VERSION, spec=generation.spec) for i in range(12)]
+    for document in documents:
+        generation.feed(inline(document))
+    finds(generation, names(documents))
+    process.terminate()
+    for path in (generation.folder / "index-0-0-1-2").glob("*/*/*/vectors.bin"):
+        path.write_bytes(path.read_bytes()[:-1])
+
+    start(process)
+
+    finds(generation, names(documents))
+    assert "snapshot_not_used" in process.words()
+
+
+def test_bad_update_is_dead_lettered_and_the_shard_goes_on(generation, rng):
+    process = generation.process(0, 1, 2)
+    start(process)
+    bad = item_set(rng, generation.doc(1), VERSION, spec=generation.spec)
+    broken = replace_items(bad, (msgspec.structs.replace(bad.items[0], vector=b"\0"),))
+    good = item_set(rng, generation.doc(2), VERSION, spec=generation.spec)
+    generation.feed_bytes(b"\xc1", shard_of(generation.doc(2), 3), key="nobody")
+    generation.feed(inline(broken))
+    generation.feed(inline(good))
+
+    finds(generation, names([good]))
+    wait_for("two dead letters", lambda: len(letters(generation)) == 2)
+    assert {letter.doc_id for letter in letters(generation)} == {"nobody", generation.doc(1)}
+    assert {letter.cause for letter in letters(generation)} == {"bad_message"}
+    failed = [event for event in generation.statuses() if event.doc_id == generation.doc(1)]
+    assert [(event.state, event.cause) for event in failed] == [("failed", "bad_message")]
+    assert 'outcome="refused"' in process.metrics()
+
+
+def letters(generation):
+    return [one for one in generation.dead_letters() if one.origin_topic == index_updates(generation.name)]
+
+
+def test_search_for_something_else_is_refused_with_a_reason(generation, rng):
+    start(generation.process(0, 1, 2))
+    vector = query_vector(rng)
+    for changes in ({"generation": "another"}, {"space_id": "another"}, {"vector": b"\0\0\0\0"}):
+        replies = generation.ask(vector, **changes)
+        assert {reply.outcome for reply in replies.values()} == {"failed"}
+        assert all(reply.reason for reply in replies.values())
+    assert generation.ask(vector, timeout_s=1, deadline_ms=1) == {}
+    assert len(generation.ask(vector, shards=(1,), timeout_s=2)) == 1
+
+
+def test_recreated_topic_rebuilds_from_the_object_store(generation, rng):
+    process = generation.process(0, 1, 2)
+    start(process)
+    documents = [item_set(rng, generation.doc(i), VERSION, spec=generation.spec) for i in range(9)]
+    for document in documents:
+        generation.feed(inline(document))
+    finds(generation, names(documents))
+    process.terminate()
+    for document in documents[1:]:
+        key = item_key(generation.name, document.doc_id, document.version, document.revision)
+        (generation.folder / "objects" / key).parent.mkdir(parents=True)
+        (generation.folder / "objects" / key).write_bytes(encode(document))
+    recreate(generation)
+
+    start(process)
+
+    finds(generation, names(documents[1:]))
+    newer = item_set(rng, generation.doc(1), VERSION + 1, spec=generation.spec)
+    generation.feed(inline(newer))
+    finds(generation, names([newer, *documents[2:]]))
+
+
+def recreate(generation):
+    topic = index_updates(generation.name)
+    admin = AdminClient({"bootstrap.servers": generation.bootstrap})
+    admin.delete_topics([topic])[topic].result(20)
+    wait_for("the topic is gone", lambda: topic not in admin.list_topics(timeout=5).topics)
+    ensure_topics(generation.bootstrap, generation_topics(generation.name, generation.n_shards), timeout_s=30)
+    generation.producer.close()
+    generation.producer = type(generation.producer)(generation.bootstrap, "test-feeder")
