@@ -4,7 +4,7 @@ import io
 import zipfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import InvalidInput, UnsupportedMedia
@@ -126,6 +126,7 @@ def test_door_refuses_with_an_error_that_has_a_status():
     assert sniff_upload(A_PNG, "a.png") == PNG
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=3000), st.sampled_from(["a", "a.bin", *(f"a.{extension}" for extension in EXTENSIONS)]))
 def test_every_file_has_either_a_type_or_a_cause_and_a_sentence(data: bytes, name: str):
     verdict = judge(data, name)

@@ -42,7 +42,7 @@ def chunks_of(*blocks: tuple[str, list[str], int]) -> list[Chunk]:
     return chunk(document(list(blocks)), count, min_tokens=MIN, max_tokens=MAX)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(BLOCKS)
 def test_chunks_hold_all_text_in_order_and_are_what_their_ranges_say(blocks: list[tuple[str, list[str], int]]):
     text = document(blocks)
@@ -57,7 +57,7 @@ def test_chunks_hold_all_text_in_order_and_are_what_their_ranges_say(blocks: lis
     assert text.text[position:].strip() == ""
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(BLOCKS)
 def test_no_chunk_is_too_long(blocks: list[tuple[str, list[str], int]]):
     assert all(
@@ -65,7 +65,7 @@ def test_no_chunk_is_too_long(blocks: list[tuple[str, list[str], int]]):
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(BLOCKS)
 def test_only_the_last_chunk_is_short_unless_a_row_or_a_heading_would_not_fit(
     blocks: list[tuple[str, list[str], int]],
@@ -81,7 +81,7 @@ def test_only_the_last_chunk_is_short_unless_a_row_or_a_heading_would_not_fit(
             assert count(short.text) + count(following.text) > MAX
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(BLOCKS)
 def test_table_rows_that_fit_into_a_chunk_are_never_cut(blocks: list[tuple[str, list[str], int]]):
     text = document(blocks)

@@ -1,6 +1,6 @@
 """Reading order of boxes on a page."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.documents import Box
@@ -16,11 +16,13 @@ def boxes(draw: st.DrawFn) -> Box:
     return Box(left, top, right, bottom)
 
 
+@settings(deadline=None)
 @given(st.lists(boxes(), max_size=25))
 def test_every_box_is_read_exactly_once(page: list[Box]):
     assert sorted(reading_order(page)) == list(range(len(page)))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 45), max_size=20, unique=True))
 def test_single_column_is_read_from_top_to_bottom(tops: list[int]):
     page = [Box(0.1, top / 50, 0.9, (top + 1) / 50) for top in tops]
@@ -57,6 +59,7 @@ def test_date_beside_a_name_is_read_before_the_letter_below():
     assert reading_order(page) == [0, 1, 2]
 
 
+@settings(deadline=None)
 @given(boxes(), boxes())
 def test_distance_is_symmetric_and_zero_where_boxes_touch(a: Box, b: Box):
     assert distance(a, b) == distance(b, a)

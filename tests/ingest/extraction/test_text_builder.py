@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.extraction.text_builder import TextBuilder, clean
@@ -34,6 +34,7 @@ def test_invisible_characters_go_and_visible_ones_stay(dirty: str, expected: str
     assert clean(dirty) == expected
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_cleaned_text_is_normal_printable_and_stays_as_it_is(text: str):
     cleaned = clean(text)
@@ -44,6 +45,7 @@ def test_cleaned_text_is_normal_printable_and_stays_as_it_is(text: str):
     cleaned.encode()  # raises for what cannot be stored
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(KINDS, st.text())))
 def test_offsets_of_blocks_hold_in_the_text_and_only_white_space_lies_between(parts: list[tuple[str, str]]):
     builder = TextBuilder()
