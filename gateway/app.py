@@ -79,7 +79,6 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             metrics,
             clock,
             kept_s=settings.cache_kept_s,
-            wait_s=settings.cache_wait_ms / 1000,
         )
         closing.push_async_callback(cache.close)
         bus = await closing.enter_async_context(
@@ -166,6 +165,7 @@ def _search_flow(
         budgets=settings.budgets(),
         variants={FULL},
         fresh_s=settings.cache_fresh_s,
+        cache_wait_s=settings.cache_wait_ms / 1000,
         max_at_once=settings.max_searches,
     )
 

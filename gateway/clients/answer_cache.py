@@ -22,17 +22,16 @@ _RESET_S = 1.0
 _CONNECTIONS = 128
 _WRITES_WAITING = 64
 _WRITE_TIMEOUT_S = 0.5
+# No search waits for so long; a late answer may still help one whose encoders or shards fail.
+_READ_TIMEOUT_S = 0.1
+_READS_UNDER_WAY = 64
 _ERRORS = (RedisError, OSError, TimeoutError)
 
 
 class RedisAnswerCache:
-    """Keeps answers for `kept_s`. Use it from one event loop.
+    """Keeps answers for `kept_s`. Use it from one event loop."""
 
-    Args:
-        wait_s: longest time that a search waits for Redis.
-    """
-
-    def __init__(self, url: str, metrics: Metrics, clock: Clock, *, kept_s: float, wait_s: float) -> None:
+    def __init__(self, url: str, metrics: Metrics, clock: Clock, *, kept_s: float) -> None:
         self._redis: Any = redis.Redis.from_url(
             url,
             max_connections=_CONNECTIONS,
@@ -42,18 +41,25 @@ class RedisAnswerCache:
             retry=Retry(NoBackoff(), 0),
         )
         self._kept_s = max(1, int(kept_s))
-        self._wait_s = wait_s
         self._lookups = metrics.counter(CACHE_LOOKUPS)
+        self._reads: set[asyncio.Task[CachedAnswer | None]] = set()
         self._writes: set[asyncio.Task[None]] = set()
         self.breaker = CircuitBreaker("redis", failures=_FAILURES, reset_s=_RESET_S, clock=clock.monotonic_s)
 
+    def look_up(self, key: str) -> "asyncio.Task[CachedAnswer | None]":
+        """`get`, begun at once; it ends by itself and soon, whether or not anyone waits for it."""
+        task = asyncio.create_task(self.get(key))
+        self._reads.add(task)
+        task.add_done_callback(self._reads.discard)
+        return task
+
     async def get(self, key: str) -> CachedAnswer | None:
         """What was kept, without hits of documents deleted meanwhile; None also when Redis fails or is slow."""
-        if not self.breaker.allow():
+        if len(self._reads) > _READS_UNDER_WAY or not self.breaker.allow():
             self._lookups.labels("skipped").inc()
             return None
         try:
-            async with asyncio.timeout(self._wait_s):
+            async with asyncio.timeout(_READ_TIMEOUT_S):
                 answer = await self._read(key)
         except _ERRORS:
             self.breaker.failed()

@@ -35,7 +35,8 @@ class EncodeQuery:
     """Runs the towers that a query needs side by side.
 
     A tower whose weight is zero is not run. Where the CLIP text tower is the text encoder itself, one run
-    serves both. A breaker leaves out a tower that keeps failing, so that it costs no time.
+    serves both, on the CLIP tower's server: the text encoder's may be busy with a batch of a document's chunks,
+    which takes longer than a search may. A breaker leaves out a tower that keeps failing: it costs no time then.
     """
 
     def __init__(self, encoder: QueryEncoder, clock: Clock) -> None:
@@ -126,7 +127,7 @@ class EncodeQuery:
         runs: list[_Run] = []
         wants_text = words is not None and weights.text_text != 0
         wants_clip = words is not None and weights.text_image != 0
-        shared = wants_text and wants_clip and self._encoder.shares_text_tower
+        shared = self._encoder.shares_text_tower
 
         async def text() -> Vector:
             assert words is not None
@@ -148,8 +149,11 @@ class EncodeQuery:
             row: Vector = rows[0]
             return row
 
-        if wants_text:
-            runs.append((("text", "clip_text") if shared else ("text",), text))
+        if shared and (wants_text or wants_clip):
+            wanted: tuple[tuple[Tower, bool], ...] = (("clip_text", wants_clip), ("text", wants_text))
+            runs.append((tuple(tower for tower, is_wanted in wanted if is_wanted), clip_text))
+        elif wants_text:
+            runs.append((("text",), text))
         if wants_clip and not shared:
             runs.append((("clip_text",), clip_text))
         if picture is not None and weights.image_image != 0:

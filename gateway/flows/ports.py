@@ -1,5 +1,6 @@
 """What the search flow needs from outside, as small protocols. Clients implement them, and so do test fakes."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -106,10 +107,13 @@ class ShardBus(Protocol):
 
 
 class AnswerCache(Protocol):
-    """Remembers answers; never raises, and never takes longer than a few milliseconds."""
+    """Remembers answers; never raises."""
 
-    async def get(self, key: str) -> CachedAnswer | None:
-        """What was kept, without hits of documents deleted meanwhile; None also when it cannot be reached."""
+    def look_up(self, key: str) -> "asyncio.Task[CachedAnswer | None]":
+        """Begins to look for what was kept, without hits of documents deleted meanwhile.
+
+        Gives None also when the cache cannot be reached. Ends by itself, soon, whether or not anyone waits.
+        """
         ...
 
     def put(self, key: str, answer: CachedAnswer) -> None:

@@ -1,11 +1,12 @@
 """One search from arrival to answer within 200 ms: cache, encoders, shards, merge, and what to do without them."""
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
-from contracts.api import Coverage, SearchHit, SearchResponse, ServedBy
+from contracts.api import Coverage, SearchHit, SearchResponse
 from contracts.errors import DeadlineExceeded, DependencyDown, DependencyFailed, Overloaded, TriremeError
 from contracts.generations import Generation
 from contracts.search import SearchRequest, ShardHit
@@ -43,6 +44,7 @@ class SearchFlow:
     Args:
         variants: variants of the models that are loaded.
         fresh_s: age up to which a kept answer is as good as a new one.
+        cache_wait_s: how long a search waits for the cache before it goes to the index.
         max_at_once: searches under way at once; more are refused.
     """
 
@@ -62,6 +64,7 @@ class SearchFlow:
         budgets: Budgets,
         variants: Collection[str],
         fresh_s: float,
+        cache_wait_s: float,
         max_at_once: int,
     ) -> None:
         self._encode = encode
@@ -77,6 +80,7 @@ class SearchFlow:
         self._budgets = budgets
         self._variants = variants
         self._fresh_s = fresh_s
+        self._cache_wait_s = cache_wait_s
         self._places = max_at_once
         self._flights: SingleFlight[_Found] = SingleFlight()
 
@@ -115,19 +119,23 @@ class SearchFlow:
         generation = self._generations.current()
         key = cache_key(query, variant=variant, generation=generation.name)
         timings_ms: dict[str, float] = {}
-        kept = None
+        lookup = None
         if key is not None:
+            lookup = self._cache.look_up(key)
             asked_s = self._clock.monotonic_s()
-            kept = await self._cache.get(key)
+            await asyncio.wait({lookup}, timeout=self._cache_wait_s)
             timings_ms["cache"] = (self._clock.monotonic_s() - asked_s) * 1000
-            if kept is not None and kept.age_s(self._clock.unix_s()) < self._fresh_s:
-                return self._from_cache(kept, "cache", budget, trace, timings_ms)
+        kept = _answer_of(lookup)
+        if kept is not None and self._is_fresh(kept):
+            return self._from_cache(kept, budget, trace, timings_ms)
         try:
             found = await self._find(key, query, generation, budget, trace)
         except _FALLBACK_ERRORS:
+            # A cache that was too slow to wait for may have answered by now.
+            kept = _answer_of(lookup)
             if kept is None:
                 raise
-            return self._from_cache(kept, "stale_cache", budget, trace, timings_ms)
+            return self._from_cache(kept, budget, trace, timings_ms)
         if key is not None and not found.degraded:
             self._cache.put(key, self._worth_keeping(query, found, variant, generation))
         unreachable = key is not None and not self._cache.available()
@@ -186,18 +194,16 @@ class SearchFlow:
             },
         )
 
+    def _is_fresh(self, kept: CachedAnswer) -> bool:
+        return kept.age_s(self._clock.unix_s()) < self._fresh_s
+
     def _from_cache(
-        self,
-        kept: CachedAnswer,
-        served_by: ServedBy,
-        budget: Budget,
-        trace: TraceContext,
-        timings_ms: dict[str, float],
+        self, kept: CachedAnswer, budget: Budget, trace: TraceContext, timings_ms: dict[str, float]
     ) -> SearchResponse:
         return SearchResponse(
             hits=self._present(kept.hits),
             coverage=Coverage(kept.n_shards, kept.n_shards),
-            served_by=served_by,
+            served_by="cache" if self._is_fresh(kept) else "stale_cache",
             variant=kept.variant,
             generation=kept.generation,
             trace_id=trace.trace_id,
@@ -236,3 +242,8 @@ class SearchFlow:
     def _meter_breakers(self) -> None:
         for name, state in (*self._encode.states(), *self._shards.states()):
             self._meter.breaker(name, state)
+
+
+def _answer_of(lookup: "asyncio.Task[CachedAnswer | None] | None") -> CachedAnswer | None:
+    """What a look-up has found so far."""
+    return lookup.result() if lookup is not None and lookup.done() else None

@@ -291,8 +291,13 @@ class DictCache:
 
     kept: dict[str, bytes] = field(default_factory=dict)
     up: bool = True
+    delay_s: float = 0.0
 
-    async def get(self, key: str) -> CachedAnswer | None:
+    def look_up(self, key: str) -> "asyncio.Task[CachedAnswer | None]":
+        return asyncio.create_task(self._get(key))
+
+    async def _get(self, key: str) -> CachedAnswer | None:
+        await asyncio.sleep(self.delay_s)
         data = self.kept.get(key) if self.up else None
         return decode(CachedAnswer, data) if data else None
 

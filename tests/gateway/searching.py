@@ -88,6 +88,7 @@ class Search:
             budgets=Budgets(),
             variants={"full"},
             fresh_s=300.0,
+            cache_wait_s=0.010,
             max_at_once=self.max_at_once,
         )
 

@@ -73,8 +73,35 @@ def test_one_run_serves_both_halves_where_the_text_towers_are_one() -> None:
         search = started()
         search.encoder.shares_text_tower = True
         response = await search.words("bees and flowers")
-        assert search.encoder.calls == ["text"]
+        # The CLIP tower's server is the one that documents do not keep busy.
+        assert search.encoder.calls == ["clip_text"]
         assert ids(response.hits) == ids(search_everything(corpus(), "bees and flowers", 5))
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("weights", [Weights(text_image=0.0), Weights(text_text=0.0)])
+def test_one_text_tower_for_both_fills_only_the_halves_that_count(weights: Weights) -> None:
+    async def scenario() -> None:
+        search = started()
+        search.encoder.shares_text_tower = True
+        response = await search.words("bees and flowers", weights=weights)
+        assert search.encoder.calls == ["clip_text"]
+        expected = search_everything(corpus(), "bees and flowers", 5, weights)
+        assert [hit.score for hit in response.hits] == pytest.approx([hit.score for hit in expected], abs=1e-6)
+
+    run(scenario())
+
+
+def test_a_shared_text_tower_that_is_away_leaves_the_picture_to_search_with() -> None:
+    async def scenario() -> None:
+        search = started()
+        search.encoder.shares_text_tower = True
+        search.encoder.failing["clip_text"] = DependencyDown("triton")
+        query = SearchQuery(words="bees", picture=picture(), k=5)
+        response = await search.flow.search(query, trace=TRACE)
+        assert sorted(response.degraded) == ["clip_text", "text"]
+        assert response.hits
 
     run(scenario())
 
@@ -153,6 +180,31 @@ def test_without_a_cache_searches_are_complete_and_say_that_it_is_away() -> None
         response = await search.words("bees")
         assert ids(response.hits) == ids(search_everything(corpus(), "bees", 5))
         assert response.degraded == ["cache"]
+
+    run(scenario())
+
+
+def test_a_search_waits_ten_milliseconds_for_a_slow_cache_and_not_longer() -> None:
+    async def scenario() -> None:
+        search = started()
+        search.cache.delay_s = 0.5
+        response = await search.words("bees")
+        assert response.served_by == "index"
+        assert response.timings_ms["cache"] == pytest.approx(10)
+        assert response.timings_ms["total"] == pytest.approx(25)
+
+    run(scenario())
+
+
+def test_an_answer_that_a_slow_cache_gives_late_still_helps_when_the_encoders_fail() -> None:
+    async def scenario() -> None:
+        search = started()
+        await search.words("bees")
+        search.cache.delay_s = 0.050
+        search.encoder.delay_s = {"text": 1.0, "clip_text": 1.0}
+        assert (await search.words("bees")).served_by == "cache"
+        running_loop().advance(1000)
+        assert (await search.words("bees")).served_by == "stale_cache"
 
     run(scenario())
 
