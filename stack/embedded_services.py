@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from contracts.search import CPU_GROUP, PRIMARY_GROUP
@@ -27,6 +27,8 @@ from stack.process import ProcessSpec
 from stack.services import Service, service_spec
 
 INDEX_MODULE = "index_service"
+# Reading documents (scans above all) takes whole processors for seconds; a search needs milliseconds of one.
+INGESTION_NICENESS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ class EmbeddedServices:
         return self._checked(name, INDEX_MODULE, settings, (BOOTSTRAP,))
 
     def _worker(self, name: str, module: str, *, needs_triton: bool) -> Service:
-        return self._checked(name, module, {}, (BOOTSTRAP, TRITON) if needs_triton else (BOOTSTRAP,))
+        depends_on = (BOOTSTRAP, TRITON) if needs_triton else (BOOTSTRAP,)
+        return replace(self._checked(name, module, {}, depends_on), niceness=INGESTION_NICENESS)
 
     def _watch(self, folder: Path) -> Service:
         return self._checked(

@@ -26,6 +26,7 @@ class Service:
     Args:
         settings: its `TRIREME_*` variables without the prefix, in lower case.
         port: where /readyz answers.
+        niceness: 0 for what a search waits for; more for work that should get what is left of the processors.
     """
 
     name: str
@@ -34,13 +35,14 @@ class Service:
     port: int
     depends_on: tuple[str, ...]
     stop_timeout_s: float = 10.0
+    niceness: int = 0
 
 
 def service_spec(service: Service) -> ProcessSpec:
     """The spec of one of our processes."""
     return ProcessSpec(
         name=service.name,
-        argv=(sys.executable, "-m", service.module),
+        argv=(*_nice(service.niceness), sys.executable, "-m", service.module),
         env=service_environment({"process": service.name, **service.settings}),
         cwd=CHECKOUT,
         ports={"http": service.port},
@@ -49,6 +51,11 @@ def service_spec(service: Service) -> ProcessSpec:
         stop_timeout_s=service.stop_timeout_s,
         depends_on=service.depends_on,
     )
+
+
+def _nice(niceness: int) -> tuple[str, ...]:
+    """`nice` becomes the program that it is told to run, so the process id stays the same."""
+    return ("/usr/bin/nice", "-n", str(niceness)) if niceness else ()
 
 
 def service_environment(settings: Mapping[str, str]) -> dict[str, str]:
