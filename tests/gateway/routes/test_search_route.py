@@ -6,6 +6,8 @@ import json
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from contracts.errors import DependencyDown
@@ -207,3 +209,23 @@ async def test_searches_are_counted_by_what_served_them() -> None:
         await client.post("/v1/search", json={"query": "bees"})
         metrics = (await client.get("/metrics")).text
     assert 'trireme_http_requests_total{method="POST",route="/v1/search",status="200"} 2.0' in metrics
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = ("query", "image", "k", "weights", "filter", "tier", "text_text", "kinds", "added_after_ms")
+
+
+@settings(max_examples=150, deadline=None)
+@given(anything | st.dictionaries(st.sampled_from(NAMES), anything, max_size=6))
+async def test_whatever_is_sent_the_answer_is_a_result_or_a_problem_that_is_the_callers(body: object) -> None:
+    content = json.dumps(body).encode("utf-8", "surrogatepass")
+    async with Door().client() as client:
+        response = await client.post("/v1/search", content=content, headers={"content-type": "application/json"})
+    assert response.status_code in {200, 413, 415, 422}, response.text
+    if response.status_code != 200:
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json()["detail"]
