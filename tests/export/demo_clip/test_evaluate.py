@@ -34,5 +34,5 @@ def test_figures_and_scenes_are_recognised_and_most_glyphs_are() -> None:
     groups = evaluate()["as trained"]
     assert groups["figures"]["text_to_picture_recall_1"] >= 0.95
     assert groups["scenes"]["text_to_picture_recall_1"] >= 0.95
-    assert groups["glyphs"]["text_to_picture_recall_1"] >= 0.7
-    assert groups["glyphs"]["text_to_picture_recall_10"] >= 0.95
+    assert groups["glyphs"]["text_to_picture_recall_1"] >= 0.8
+    assert groups["glyphs"]["text_to_picture_recall_10"] >= 0.97
