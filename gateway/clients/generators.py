@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import DependencyFailed
-from contracts.tensors import LLAMA, PRIORITY_QUERY
+from contracts.tensors import LLAMA, PRIORITY_UPLOAD
 from contracts.trace import TraceContext
 from gateway.core.extraction import candidates, choose
 from gateway.core.prompt import NOT_ANSWERED, Prompt, render
@@ -99,7 +99,10 @@ class ExtractiveGenerator:
             yield NOT_ANSWERED
             return
         texts = [prompt.question, *(candidate.meaning for candidate in pool)]
-        vectors = await self._encoder.embed_texts(texts, priority=PRIORITY_QUERY, timeout_s=timeout_s, trace=trace)
+        # Behind other people's queries, in a queue that is patient enough for this many sentences.
+        vectors = await self._encoder.embed_texts(
+            texts, priority=PRIORITY_UPLOAD, timeout_s=timeout_s, trace=trace
+        )
         chosen = choose(prompt.question, vectors[0], pool, vectors[1:], limit=_MAX_SENTENCES)
         if not chosen:
             yield NOT_ANSWERED

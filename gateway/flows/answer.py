@@ -18,6 +18,9 @@ from gateway.core.prompt import NOT_ANSWERED, Passage, Prompt, build_prompt, pas
 from gateway.core.query import SearchQuery
 from gateway.flows.ports import Search
 from runtime.breaker import CircuitBreaker
+from runtime.telemetry import get_logger
+
+_log = get_logger(__name__)
 
 _BUDGET_TOKENS = 3000
 _MAX_PASSAGES = 8
@@ -138,7 +141,8 @@ class AnswerFlow:
                     first_s = first_s or self._clock.monotonic_s()
                     parts.append(text)
                     yield Delta(text)
-        except (DependencyDown, DependencyFailed, Overloaded, DeadlineExceeded):
+        except (DependencyDown, DependencyFailed, Overloaded, DeadlineExceeded) as exc:
+            _log.warning("generator_failed", generator=generator.name, trace_id=trace.trace_id, why=exc.message)
             failed_stage = GENERATE
         checked = check_citations("".join(parts), passages)
         if checked.dropped:

@@ -91,7 +91,7 @@ async function askForAnswer(request, words, signal) {
       whole = true;
       finishAnswer(data);
       showTimings(data.timings_ms);
-      announce(data.found ? "The answer is complete." : "The documents do not answer this.");
+      announce(data.failed_stage ? "The answer could not be written." : data.found ? "The answer is complete." : "The documents do not answer this.");
     }
   }
   if (!whole) throw new api.Problem("The answer broke off. Ask again.");
