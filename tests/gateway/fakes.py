@@ -173,6 +173,8 @@ class SearchingBus:
         self.reply_partition = 7
         self.up = True
         self.behaviour = {(group, shard): ShardBehaviour() for group in (0, 1) for shard in range(n_shards)}
+        # (group, shard) pairs that answer every request although they were not asked.
+        self.answers_beside: list[tuple[int, int]] = []
         self.sent: list[tuple[float, int, SearchRequest]] = []
         self._ids = itertools.count()
         self._open: dict[str, FakeConversation] = {}
@@ -206,12 +208,14 @@ class SearchingBus:
             behaviour = self.behaviour[(group, shard)]
             if not behaviour.silent:
                 loop.call_later(behaviour.delay_s, self._answer, request, group, shard)
+        for place in self.answers_beside:
+            loop.call_later(0.001, self._answer, request, *place)
 
     def close(self, correlation_id: str) -> None:
         self._open.pop(correlation_id, None)
 
     def _answer(self, request: SearchRequest, group: int, shard: int) -> None:
-        failing = self.behaviour[(group, shard)].failing
+        failing = self.behaviour.get((group, shard), ShardBehaviour()).failing
         reply = SearchReply(
             tenant=request.tenant,
             correlation_id=request.correlation_id,

@@ -288,3 +288,50 @@ def test_a_tower_that_keeps_failing_is_left_out_without_waiting() -> None:
         assert response.timings_ms["total"] == pytest.approx(15)
 
     run(scenario())
+
+
+def test_towers_that_are_all_slow_are_not_left_out_when_they_are_quick_again() -> None:
+    async def scenario() -> None:
+        search = started()
+        search.encoder.delay_s = {"text": 5.0, "clip_text": 5.0}
+        for n in range(8):
+            with pytest.raises(DeadlineExceeded):
+                await search.words(f"bees {n}")
+        search.encoder.delay_s = {}
+        assert (await search.words("bread")).degraded == []
+
+    run(scenario())
+
+
+def test_an_outage_of_kafka_is_held_against_no_shard() -> None:
+    async def scenario() -> None:
+        search = started(hedge_share=0.0)
+        for n in range(8):
+            search.bus.up = True
+            for behaviour in search.bus.behaviour.values():
+                behaviour.silent = True
+            running_loop().call_later(0.012, setattr, search.bus, "up", False)
+            with pytest.raises(DependencyDown):
+                await search.words(f"bees {n}")
+            await asyncio.sleep(0.5)
+        search.bus.up = True
+        for behaviour in search.bus.behaviour.values():
+            behaviour.silent = False
+        response = await search.words("bread")
+        assert response.coverage.answered == N_SHARDS
+        assert search.bus.asked(1) == []
+        assert set(search.meter.breakers.values()) == {"closed"}
+
+    run(scenario())
+
+
+def test_replies_that_nobody_asked_for_change_nothing() -> None:
+    async def scenario() -> None:
+        search = started()
+        search.bus.answers_beside = [(1, 0), (0, N_SHARDS + 4)]
+        response = await search.words("bees")
+        assert (response.coverage.answered, response.coverage.of) == (N_SHARDS, N_SHARDS)
+        expected = search_everything(corpus(), "bees", 5)
+        assert [hit.doc_id for hit in response.hits] == [hit.doc_id for hit in expected]
+
+    run(scenario())

@@ -107,6 +107,24 @@ async def test_reading_stops_at_the_limit_whatever_was_announced(content_type: s
     assert response.json()["trace_id"] == response.headers["x-trace-id"]
 
 
+async def test_a_body_that_the_framework_itself_reads_ends_at_the_limit_too() -> None:
+    door = Door(GatewaySettings(max_body_bytes=1000))
+    app = door.app()
+
+    @app.post("/parsed")
+    async def parsed(body: dict[str, str]) -> Response:
+        return Response(status_code=204)
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b" " * 100
+
+    async with door.client(app) as client:
+        response = await client.post("/parsed", content=body(), headers={"content-type": "application/json"})
+    assert response.status_code == 413
+    assert response.json()["code"] == "payload_too_large"
+
+
 async def test_uploads_may_be_larger_than_other_bodies() -> None:
     door = Door(GatewaySettings(max_body_bytes=1000, max_upload_bytes=100_000))
     async with door.client() as client:
