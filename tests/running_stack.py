@@ -93,6 +93,7 @@ class RunningStack:
         assert self._process is not None
         if self._client is not None:
             self._client.close()
+            self._client = None
         self._process.send_signal(number)
         return self._process.wait(STOP_TIMEOUT_S)
 
