@@ -99,6 +99,11 @@ class RunningWorker:
         if self._task is not None and not self._task.cancelled():
             await asyncio.wait_for(self._task, DEADLINE_S)
 
+    async def turn(self, times: int = 3) -> None:
+        """Let the loop go round, so that it has committed what it thinks it may."""
+        until = self.source.turns + times
+        await eventually(lambda: self.source.turns >= until)
+
     async def kill(self) -> None:
         """End as SIGKILL does: nothing is finished, nothing is committed."""
         assert self._task is not None

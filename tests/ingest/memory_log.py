@@ -83,9 +83,11 @@ class MemorySource:
         self._positions = {p: self._committed.get(p, 0) for p in self._partitions}
         self._told = False
         self.dead = False
+        self.turns = 0
         self.revoke: set[Partition] = set()
 
     def turn(self, orders: Orders) -> Turn:
+        self.turns += 1
         turn = Turn()
         if not self._told:
             self._told = True

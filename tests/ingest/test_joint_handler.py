@@ -251,6 +251,21 @@ async def test_without_a_live_generation_the_work_waits(tmp_path: Path) -> None:
     assert messages(world.log, "retry.join.10s", Delayed)[0].cause == "dependency_down_index"
 
 
+async def test_a_deadline_that_met_an_outage_is_still_a_deadline_when_tried_again(world: World) -> None:
+    event = await world.upload()
+    async with world.worker() as worker:
+        await world.embedded(text(event, chunk(0)))
+        await eventually(lambda: bool(world.log.records("retry.join.120s")))
+        world.generations.known = ()
+        world.clock.ms += DEADLINE_MS
+        await eventually(lambda: bool(world.log.records("retry.join.10s")))
+        world.generations.known = (generation("g"),)
+        world.clock.ms += 10_000
+        await eventually(worker.done)
+    assert world.order() == {(VERSION, 0)}
+    assert len(world.log.records("retry.join.120s")) == 1
+
+
 async def test_a_newer_version_replaces_items_and_halves_of_the_older(world: World) -> None:
     event = await world.upload()
     async with world.worker() as worker:
@@ -269,7 +284,7 @@ async def test_late_halves_of_an_older_version_leave_nothing_behind(world: World
     async with world.worker() as worker:
         await world.embedded(text(event, chunk(0), version=VERSION + 9))
         await world.embedded(image(event, version=VERSION + 9))
-        await eventually(lambda: (VERSION + 9, 1) in world.order())
+        await world.settle(worker)
         await world.embedded(image(event, picture(0)))
         await world.embedded(text(event, chunk(0)))
         await eventually(lambda: "superseded" in states(world.log, event.doc_id))

@@ -66,7 +66,7 @@ def test_live_work_passes_a_delayed_record_that_is_not_due() -> None:
 
 
 def test_a_backfill_begins_only_when_nothing_live_waits_or_runs() -> None:
-    queue = lanes()
+    queue = lanes(in_flight=3)
     bulk, live = record("bulk.text", "a"), record("file_added", "b")
     queue.accept(bulk)
     queue.accept(live)

@@ -182,6 +182,7 @@ async def test_nothing_is_committed_until_kafka_has_acknowledged_the_results() -
     log.down = True
     async with RunningWorker(log, handler, Clock()) as worker:
         await eventually(lambda: worker.worker.readiness()[1]["working"] == 1)
+        await worker.turn()
         assert not any(log.groups[worker.group].values())
         log.down = False
         await eventually(worker.done)
@@ -222,6 +223,7 @@ async def test_work_that_was_cut_off_is_done_again_by_the_next_process() -> None
     [doc_id] = add(log, "a")
     async with RunningWorker(log, stuck, Clock()) as worker:
         await eventually(lambda: bool(stuck.seen))
+        await worker.turn()
         await worker.kill()
     after = Planned()
     async with RunningWorker(log, after, Clock()) as worker:
@@ -258,6 +260,7 @@ async def test_several_documents_are_worked_on_at_once_and_a_slow_one_stops_nobo
     async with RunningWorker(log, Planned(slow_first), Clock(), limits=Limits(in_flight=2)) as worker:
         await eventually(lambda: all(states(log, doc_id)[-1:] == ["done"] for doc_id in others))
         assert states(log, slow) == ["running"]
+        await worker.turn()
         assert log.groups[worker.group].get((FILE_ADDED, 0), 0) == 0
         proceed.set()
         await eventually(worker.done)
