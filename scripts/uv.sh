@@ -10,7 +10,7 @@ if uv --version >/dev/null 2>&1; then
 fi
 if [ ! -x "$tools/bin/uv" ]; then
     echo "trireme: fetching uv into $tools" >&2
-    python3 -m pip install --quiet --disable-pip-version-check --require-hashes --target "$tools" \
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes --target "$tools" \
         -r requirements/uv.txt >&2 || {
         echo "trireme: uv cannot be fetched. Needed: Python 3 with pip (Debian: apt-get install python3-pip)." >&2
         exit 1
