@@ -223,7 +223,7 @@ async def test_a_process_whose_place_was_taken_ends(broker: str, producer: Kafka
 async def test_long_work_does_not_cost_the_membership(
     broker: str, producer: KafkaProducer, collection: str, publish: Callable[[str], Awaitable[int]]
 ) -> None:
-    """Longer than the session's 6 s, with the loop's own thread kept busy for part of it."""
+    """Longer than the 6 s after which a group gives a silent member up."""
 
     async def slowly(_: Work) -> None:
         end = time.monotonic() + 7
