@@ -4,5 +4,5 @@
 set -eu
 cd "$(dirname "$0")/.."
 began=$(date +%s)
-make --no-print-directory .venv/.installed
+make --silent .venv/.installed
 exec .venv/bin/trireme demo --began "$began" "$@"
