@@ -57,8 +57,10 @@ bench: setup ## Latencies through the gateway, as a table and as JSON
 soak: $(DEV) setup ## The chaos tests again and again, 10 rounds unless ROUNDS says otherwise
 	for round in $$(seq $(or $(ROUNDS),10)); do $(PYTHON) -m pytest -m chaos -q $(ARGS) || exit 1; done
 
-system-packages: ## The browser that the tests drive (as root: installs it); set-up sees to the rest
-	@sh scripts/system_packages.sh chromium=chromium
+system-packages: ## The browser and the fonts that tests use (as root: installs them); set-up sees to the rest
+	@sh scripts/system_packages.sh chromium=chromium tesseract=tesseract-ocr \
+		/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf=fonts-noto-color-emoji \
+		/usr/share/unicode/cldr/common/annotations/en.xml=unicode-cldr-core
 
 clean: ## Delete the environments and everything that was generated
 	rm -rf .venv .venv-serving .venv-export .trireme model_repository/*/[0-9]* model_repository/*/manifest.json \

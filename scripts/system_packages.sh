@@ -1,10 +1,12 @@
 #!/bin/sh
-# Makes sure that programs outside Python are there: as root they are installed, otherwise the command is shown.
-# Usage: scripts/system_packages.sh PROGRAM=PACKAGE...   such as tesseract=tesseract-ocr
+# Makes sure that things outside Python are there: as root they are installed, otherwise the command is shown.
+# Usage: scripts/system_packages.sh WANTED=PACKAGE...   where WANTED is a program's name or the path of a file,
+# such as chromium=chromium
 set -eu
 missing=""
 for each in "$@"; do
-    command -v "${each%%=*}" >/dev/null 2>&1 || missing="$missing ${each#*=}"
+    wanted=${each%%=*}
+    command -v "$wanted" >/dev/null 2>&1 || [ -e "$wanted" ] || missing="$missing ${each#*=}"
 done
 [ -n "$missing" ] || exit 0
 
@@ -15,4 +17,4 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
     # shellcheck disable=SC2086 # one word a package
     exec apt-get install -qq -y --no-install-recommends $missing >/dev/null
 fi
-echo "trireme: not installed:$missing. To have all parts: sudo apt-get install$missing" >&2
+echo "trireme: not installed:$missing. To run every test: sudo apt-get install$missing" >&2
