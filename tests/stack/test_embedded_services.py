@@ -1,0 +1,99 @@
+"""The embedded stack's processes: each is told just what its own settings accept, and starts in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from contracts.search import CPU_GROUP, PRIMARY_GROUP
+from gateway.settings import GatewaySettings
+from index_service.settings import IndexSettings
+from ingest.settings import (
+    JointUpdaterSettings,
+    TextEmbedderSettings,
+    VisionEmbedderSettings,
+    WatchFolderSettings,
+)
+from runtime.settings import ProcessSettings, load_settings
+from stack.bootstrap import DataSpace
+from stack.embedded_services import EmbeddedServices
+from stack.home import StackHome
+from stack.layout import BOOTSTRAP, choose_ports
+from stack.options import StackOptions
+from stack.process import ProcessSpec
+
+SETTINGS: dict[str, type[ProcessSettings]] = {
+    "shard-0": IndexSettings,
+    "shard-1": IndexSettings,
+    "shard-2": IndexSettings,
+    "replica": IndexSettings,
+    "text-embedder": TextEmbedderSettings,
+    "vision-embedder": VisionEmbedderSettings,
+    "joint-updater": JointUpdaterSettings,
+    "watch-folder": WatchFolderSettings,
+    "gateway": GatewaySettings,
+}
+
+
+def specs(tmp_path: Path, gateway: Mapping[str, str] | None = None) -> dict[str, ProcessSpec]:
+    home = StackHome(tmp_path)
+    options = StackOptions(home=home, watch=tmp_path / "inbox", gateway=gateway or {})
+    space = DataSpace(space_id="0123456789abcdef", n_shards=3)
+    services = EmbeddedServices(options, home, choose_ports(3, 8080), space, "127.0.0.1:9")
+    return {spec.name: spec for spec in services.specs()}
+
+
+def settings_of(spec: ProcessSpec) -> ProcessSettings:
+    return load_settings(SETTINGS[spec.name], spec.env)
+
+
+def test_every_process_is_there_and_accepts_its_settings(tmp_path: Path) -> None:
+    built = specs(tmp_path)
+    assert built.keys() == SETTINGS.keys()
+    for name, spec in built.items():
+        assert settings_of(spec).process == name
+        assert settings_of(spec).kafka_bootstrap == "127.0.0.1:9"
+
+
+def test_shards_and_replica_host_what_their_names_say(tmp_path: Path) -> None:
+    hosted = {
+        name: settings
+        for name, spec in specs(tmp_path).items()
+        if isinstance(settings := settings_of(spec), IndexSettings)
+    }
+    assert [hosted[f"shard-{i}"].shards for i in range(3)] == [(0,), (1,), (2,)]
+    assert {hosted[f"shard-{i}"].group for i in range(3)} == {PRIMARY_GROUP}
+    replica = hosted["replica"]
+    assert (replica.shards, replica.group, replica.read_only) == ((0, 1, 2), CPU_GROUP, True)
+    assert len({settings.snapshot_dir for settings in hosted.values()}) == 4
+
+
+def test_no_process_starts_before_the_topics_and_every_port_is_its_own(tmp_path: Path) -> None:
+    built = specs(tmp_path)
+    assert all(BOOTSTRAP in spec.depends_on for spec in built.values())
+    ports = [port for spec in built.values() for port in spec.ports.values()]
+    assert len(set(ports)) == len(ports)
+
+
+def test_settings_of_the_caller_do_not_leak_into_the_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIREME_KAFKA_BOOTSTRAP", "elsewhere:1")
+    monkeypatch.setenv("TRIREME_TYPING_ERROR", "1")
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    for spec in specs(tmp_path).values():
+        assert settings_of(spec).kafka_bootstrap == "127.0.0.1:9"
+        assert "PYTHONPATH" not in spec.env
+
+
+def test_settings_for_the_gateway_are_handed_on(tmp_path: Path) -> None:
+    settings = settings_of(specs(tmp_path, {"search_budget_ms": "400"})["gateway"])
+    assert isinstance(settings, GatewaySettings)
+    assert settings.search_budget_ms == 400
+
+
+def test_work_that_can_wait_is_nicer_than_what_a_search_waits_for(tmp_path: Path) -> None:
+    nice = {name for name, spec in specs(tmp_path).items() if spec.argv[0].endswith("/nice")}
+    assert nice == {"text-embedder", "vision-embedder", "joint-updater"}
