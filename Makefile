@@ -9,9 +9,11 @@ DEV     := .venv/.installed-dev
 EXPORT  := .venv-export/.installed
 FAST    := not integration and not chaos and not browser and not export_env
 ARGS    ?=
+# No index address gets into the files. app comes first, because dev is held to its versions.
+COMPILE := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup up check test test-integration test-browser test-chaos test-export format bench soak clean \
+.PHONY: help demo setup up check test test-integration test-browser test-chaos test-export format pins bench soak clean \
 	system-packages
 
 help: ## Show this list
@@ -50,6 +52,10 @@ test-export: $(EXPORT) setup ## Exported models against PyTorch
 format: $(DEV) ## Put the code into its one format
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+pins: ## Compile requirements/*.in anew; what is pinned keeps its version
+	@for name in app dev export java uv; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	@for name in models redis serving; do $(COMPILE) --no-deps requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 bench: setup ## Latencies through the gateway, as a table and as JSON
 	@$(PYTHON) -m benchmarks.latency $(ARGS)
