@@ -10,15 +10,24 @@
 | `checkpoints/` | log epoch, batch jobs | the log or the job is retired                    |
 """
 
+import hashlib
 from urllib.parse import quote
 
 from contracts.errors import InvalidInput
 
 LOG_EPOCH_KEY = "checkpoints/log_epoch.json"
 
+# A file name on a local disk has at most 255 bytes, a key on S3 at most 1024; a Chinese character takes nine.
+_PART_LIMIT_BYTES = 200
+_PATH_LIMIT_BYTES = 900
+
 
 def object_key(tenant: str, collection: str, source_key: str) -> str:
-    """Key of an uploaded document's bytes."""
+    """Key of an uploaded document's bytes, such as any store can hold.
+
+    Raises:
+        InvalidInput: a name that is empty, too long, no proper text, or that has a '.' or '..' part.
+    """
     return f"objects/{_part(tenant)}/{_part(collection)}/{_path(source_key)}"
 
 
@@ -50,11 +59,25 @@ def thumbnail_key(doc_id: str, version: int, ordinal: int) -> str:
 def _part(text: str) -> str:
     if not text or len(text) > 128:
         raise InvalidInput("A tenant or collection name must have 1 to 128 characters.")
-    return quote(text, safe="")
+    return _quoted(text, safe="")
 
 
 def _path(source_key: str) -> str:
     parts = [part for part in source_key.split("/") if part]
     if not parts or len(source_key) > 700 or any(part in {".", ".."} for part in parts):
         raise InvalidInput("A document's name must have 1 to 700 characters and no '.' or '..' part.")
-    return "/".join(quote(part, safe=" ()+,;=@~") for part in parts)
+    path = "/".join(_quoted(part, safe=" ()+,;=@~") for part in parts)
+    if len(path) > _PATH_LIMIT_BYTES:
+        raise InvalidInput("The document's name is too long to be stored.")
+    return path
+
+
+def _quoted(text: str, *, safe: str) -> str:
+    """Percent-encoded; of what gets too long for a file name, its beginning and a hash of the whole."""
+    try:
+        encoded = quote(text, safe=safe)
+    except UnicodeEncodeError as exc:
+        raise InvalidInput("A name must be proper text; this one holds halves of characters.") from exc
+    if len(encoded) <= _PART_LIMIT_BYTES:
+        return encoded
+    return f"{quote(text[:12], safe=safe)}~{hashlib.sha256(text.encode()).hexdigest()}"
