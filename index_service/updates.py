@@ -11,6 +11,8 @@ from index_service.contents import StoredDocument
 from index_service.payloads import encode_payload, fields_of
 from index_service.spec import ShardSpec
 
+_LATEST_MS = 2**63 - 1  # what an int64 column holds
+
 
 def check_update(update: IndexUpdate, spec: ShardSpec) -> None:
     """Check what can be told without the items.
@@ -45,7 +47,7 @@ def check_items(update: IndexUpdate, item_set: ItemSet) -> None:
     """Check that an item set is the one that the update announces.
 
     Raises:
-        BadMessage: they name different documents, orders, tenants, generations or spaces.
+        BadMessage: they name different documents, orders, tenants, generations or spaces, or a time that is none.
     """
     announced = (update.tenant, update.doc_id, update.version, update.revision, update.generation, update.space_id)
     found = (
@@ -58,6 +60,8 @@ def check_items(update: IndexUpdate, item_set: ItemSet) -> None:
     )
     if announced != found:
         raise BadMessage("The items belong to another document, version or generation than their update says.")
+    if not 0 <= item_set.added_ms <= _LATEST_MS:
+        raise BadMessage("The time at which the document was added is no time.")
 
 
 def read_vectors(item_set: ItemSet, spec: ShardSpec) -> NDArray[np.float16]:

@@ -121,6 +121,8 @@ REFUSED = {
     "items_of_another_tenant": lambda u, s: (u, change(s, tenant="other")),
     "items_of_another_space": lambda u, s: (u, change(s, space_id="space-b")),
     "another_generation": lambda u, s: (change(u, generation="g2"), s),
+    "time_beyond_all_times": lambda u, s: (u, change(s, added_ms=2**63)),
+    "time_before_all_times": lambda u, s: (u, change(s, added_ms=-1)),
     "no_items": lambda u, s: (u, None),
     "no_way_to_the_items": lambda u, s: (change(u, inline=None), s),
     "items_in_a_tombstone": lambda u, s: (change(u, op="delete"), s),
