@@ -3,10 +3,14 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from contracts.errors import ConfigurationError
+from runtime.telemetry import get_logger
+
+_log = get_logger(__name__)
 
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
 
@@ -59,31 +63,50 @@ def save_state(path: Path, state: FolderState) -> None:
     temporary.replace(path)
 
 
-def scan(folder: Path) -> dict[str, Stamp]:
+class Seen(NamedTuple):
+    """What was found in a folder. Of what is below a folder that could not be read (`complete` is False) nothing
+    is known: it may still be there.
+    """
+
+    files: dict[str, Stamp]
+    complete: bool
+
+
+def scan(folder: Path) -> Seen:
     """All files of a folder and below by name; hidden and unfinished ones and links are left out.
+
+    So are names that are not UTF-8, which no document can have; these are logged.
 
     Raises:
         FileNotFoundError: the folder itself is not there (which is not the same as empty).
     """
     if not folder.is_dir():
         raise FileNotFoundError(folder)
-    return dict(_walk(folder, folder))
+    unread: list[str] = []
+    files = dict(_walk(folder, folder, unread))
+    return Seen(files, complete=not unread)
 
 
-def _walk(folder: Path, root: Path) -> Iterator[tuple[str, Stamp]]:
+def _walk(folder: Path, root: Path, unread: list[str]) -> Iterator[tuple[str, Stamp]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") or entry.name.endswith(_UNFINISHED):
                 continue
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    yield from _walk(Path(entry.path), root)
+                    yield from _walk(Path(entry.path), root, unread)
                 elif entry.is_file(follow_symlinks=False):
                     stat = entry.stat(follow_symlinks=False)
                     name = Path(entry.path).relative_to(root).as_posix()
+                    name.encode()
                     yield name, Stamp(stat.st_size, stat.st_mtime_ns)
             except FileNotFoundError:
                 continue
+            except UnicodeEncodeError:
+                _log.warning("file_name_is_not_utf8", name=ascii(entry.name))
+            except OSError as exc:
+                unread.append(entry.name)
+                _log.warning("entry_unreadable", name=entry.name, error=type(exc).__name__)
 
 
 class Settling:

@@ -69,13 +69,13 @@ class WatchedFolder:
         """Publish what is new, changed and settled, and delete what is gone.
 
         Returns:
-            How many files have yet to settle. A folder that is not there deletes nothing.
+            How many files have yet to settle. A folder that is not there, or not readable, deletes nothing.
 
         Raises:
             DependencyDown, Overloaded: not all could be published; what was is remembered.
         """
         try:
-            seen = await asyncio.to_thread(scan, self._folder)
+            seen, complete = await asyncio.to_thread(scan, self._folder)
         except FileNotFoundError:
             _log.warning("watched_folder_missing")
             return 0
@@ -84,8 +84,12 @@ class WatchedFolder:
         settled = self._settling.settled(changed, now_s)
         try:
             for name in settled:
-                await self._publish(name, seen[name])
-            for name in sorted(files.keys() - seen.keys()):
+                try:
+                    await self._publish(name, seen[name])
+                except OSError as exc:
+                    # Gone meanwhile, or not ours to read: the next look sees it again, and the others go on.
+                    _log.warning("file_unreadable", name=name, error=type(exc).__name__)
+            for name in sorted(files.keys() - seen.keys()) if complete else ():
                 await self._delete(name)
         finally:
             await self._save(at_least=1)
@@ -93,10 +97,7 @@ class WatchedFolder:
 
     async def _publish(self, name: str, stamp: Stamp) -> None:
         path = self._folder / name
-        try:
-            sha256, head = await asyncio.to_thread(_read, path)
-        except FileNotFoundError:
-            return
+        sha256, head = await asyncio.to_thread(_read, path)
         known = self._state.files.get(name)
         version: int | None
         if known is not None and known.sha256 == sha256:

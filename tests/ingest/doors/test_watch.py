@@ -28,6 +28,8 @@ class Shelf:
             raise DependencyDown("kafka")
         if "forbidden" in source_key:
             raise InvalidInput("A name that cannot be.")
+        if "fleeting" in source_key:
+            await asyncio.to_thread(data.unlink)
         self.told.append(("added", source_key))
         self.documents[source_key] = await asyncio.to_thread(data.read_bytes)
         self.types[source_key] = content_type
@@ -168,12 +170,50 @@ async def test_a_refused_name_is_not_offered_again_and_again(watched: Watched) -
     assert watched.shelf.told == []
 
 
+async def test_a_file_that_vanishes_while_it_is_published_does_not_keep_the_others_back(watched: Watched) -> None:
+    watched.write("a-fleeting.txt", b"text")
+    watched.write("b.txt", b"text")
+    await watched.settle()
+    assert watched.shelf.documents == {"b.txt": b"text"}
+
+
+async def test_a_name_that_is_not_utf_8_does_not_keep_the_others_back(watched: Watched) -> None:
+    watched.write(os.fsdecode(b"caf\xe9.txt"), b"text")
+    watched.write("b.txt", b"text")
+    await watched.settle()
+    assert watched.shelf.documents == {"b.txt": b"text"}
+
+
+async def test_files_below_a_folder_that_cannot_be_read_are_not_taken_for_removed(watched: Watched) -> None:
+    watched.write("deep/a.txt", b"text")
+    await watched.settle()
+    # Even root cannot list a path that is too long, whereas it can list a folder without permissions.
+    inner = watched.folder / "deep"
+    away = watched.folder.with_name("away")
+    inner.rename(away)
+    nest_too_deep(watched.folder)
+    watched.write("b.txt", b"text")
+    await watched.settle()
+    assert watched.shelf.told == [("added", "deep/a.txt"), ("added", "b.txt")]
+
+
+def nest_too_deep(folder: Path) -> None:
+    """Folders in folders until their path is longer than a path may be."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("x" * 250, dir_fd=descriptor)
+        inner = os.open("x" * 250, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    os.close(descriptor)
+
+
 def test_hidden_and_unfinished_files_and_links_are_no_documents(watched: Watched) -> None:
     watched.write("kept.txt", b"x")
     for name in (".hidden", "a.part", "b.crdownload", "c.txt~", ".git/config"):
         watched.write(name, b"x")
     (watched.folder / "link.txt").symlink_to("/etc/hostname")
-    assert set(scan(watched.folder)) == {"kept.txt"}
+    assert set(scan(watched.folder).files) == {"kept.txt"}
 
 
 def test_a_damaged_state_file_stops_the_process_with_a_sentence(tmp_path: Path) -> None:
