@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from contracts.errors import DependencyDown
+from contracts.errors import BadMessage, DependencyDown
 from contracts.generations import LIVE_STATES, Generation
 from runtime.generations import read_generations
 from runtime.telemetry import get_logger
@@ -41,6 +41,9 @@ class LogGenerations:
     """Reads the topic `index_generations` again when what is known is older than `keep_s`.
 
     A backfill of a new generation must begin at least `keep_s` after the generation was announced.
+
+    Args:
+        read: reads the topic; may raise DependencyDown and BadMessage.
     """
 
     def __init__(
@@ -50,17 +53,19 @@ class LogGenerations:
         keep_s: float = 5.0,
         timeout_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
+        read: Callable[..., Mapping[str, Generation]] = read_generations,
     ) -> None:
         self._bootstrap = bootstrap
         self._keep_s = keep_s
         self._timeout_s = timeout_s
         self._clock = clock
+        self._read_log = read
         self._known: Sequence[Generation] = ()
         self._read_at: float | None = None
         self._reading = asyncio.Lock()
 
     async def all(self) -> Sequence[Generation]:
-        """See `GenerationList.all`. While Kafka is away, what was known last."""
+        """See `GenerationList.all`. While Kafka is away or the topic holds a bad record, what was known last."""
         async with self._reading:
             if self._read_at is None or self._clock() - self._read_at > self._keep_s:
                 await self._read()
@@ -68,11 +73,12 @@ class LogGenerations:
 
     async def _read(self) -> None:
         try:
-            found = await asyncio.to_thread(read_generations, self._bootstrap, timeout_s=self._timeout_s)
-        except DependencyDown:
+            found = await asyncio.to_thread(self._read_log, self._bootstrap, timeout_s=self._timeout_s)
+        except (DependencyDown, BadMessage) as exc:
+            _log.warning("generations_not_refreshed", reason=exc.message)
             if self._read_at is None:
-                raise
-            _log.warning("generations_not_refreshed")
+                # A record that a newer build wrote is no fault of the document's that needs to know.
+                raise DependencyDown("kafka", "It cannot be found out which indexes there are.") from exc
         else:
             self._known = tuple(found.values())
         self._read_at = self._clock()
