@@ -27,7 +27,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         item_id: "t<ordinal>" or "p<ordinal>", unique within the document.
         vector: float16 little-endian [text_dim + image_dim], both halves centred and unit, absent half zeros.
         text: what is shown and quoted, at most 2 KB of UTF-8; for a picture its caption and the text beside it.
-        swallows: item_id of the chunk that a picture was joined with; a hit on the picture hides the chunk.
+        swallows: item_id of the chunk that a picture was joined with; a picture that ranks at or above that
+            chunk hides it in a list of hits.
     """
 
     item_id: str

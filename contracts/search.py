@@ -81,7 +81,8 @@ class SearchReply(Message, frozen=True, kw_only=True):
 
     Args:
         outcome: "ok", or "failed" with a reason; a request past its deadline gets no answer at all.
-        queue_ms, search_ms: time the request waited in the shard, and time Faiss and re-ranking took.
+        queue_ms, search_ms: time from taking the request off the log to its search, and time of the search itself
+            with re-ranking. Both by the shard's own clock: no two machines' clocks are compared.
         applied_offset: offset of the last update this shard has applied, None before the first.
         items: live items in the shard.
     """

@@ -33,7 +33,7 @@ class Reply:
 class _Asked:
     request: SearchRequest
     trace: TraceContext
-    queue_ms: float
+    taken_at: float
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class Answerer:
         if request.deadline_ms < now_ms:
             tally.expired += 1
             return None
-        return _Asked(request, trace_of(record.headers), float(max(0, now_ms - record.timestamp_ms)))
+        return _Asked(request, trace_of(record.headers), time.perf_counter())
 
     def _answer_shard(self, hosted: HostedShard, asked: list[_Asked], tally: Tally) -> list[Reply]:
         replies: list[Reply] = []
@@ -122,7 +122,7 @@ class Answerer:
                     group=self._group,
                     outcome="ok",
                     hits=found.hits,
-                    queue_ms=one.queue_ms,
+                    queue_ms=(started - one.taken_at) * 1000,
                     search_ms=search_ms,
                     vectors_scanned=found.scanned,
                     applied_offset=applied_offset,
@@ -143,7 +143,6 @@ class Answerer:
             group=self._group,
             outcome="failed",
             reason=reason,
-            queue_ms=one.queue_ms,
             applied_offset=hosted.applied_offset,
             items=hosted.shard.n_items,
         )
