@@ -40,10 +40,14 @@ def bulk_topics(stage: Stage) -> tuple[str, ...]:
     return (bulk_topic(stage),) if stage in BULK_STAGES else ()
 
 
-def due_ms(record: Record) -> int:
-    """When a record of a delay topic may be worked on; 0 (now) for one that cannot be read."""
+def due_ms(record: Record, now_ms: int) -> int:
+    """When a record of a delay topic may be worked on; 0 (now) for one that cannot be read.
+
+    Never later than the longest delay from now: a clock that was wrong when the record was written shall not hold
+    up its partition.
+    """
     try:
-        return decode(Delayed, record.value).due_ms
+        return min(decode(Delayed, record.value).due_ms, now_ms + RETRY_DELAYS_S[-1] * 1000)
     except BadMessage:
         return 0
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from contracts.ids import DEFAULT_COLLECTION, DEFAULT_TENANT
+from contracts.topics import RETRY_DELAYS_S
 from runtime.settings import ProcessSettings
 
 
@@ -54,13 +55,14 @@ class JointUpdaterSettings(WorkerSettings):
     """Settings of the joint updater.
 
     Args:
-        join_deadline_s: how long a half waits for the other before it is made searchable alone.
+        join_deadline_s: how long a half waits for the other before it is made searchable alone; at most the
+            longest delay of a delay topic.
         generations_kept_s: how old the knowledge of index generations may be.
     """
 
     process: str = "joint-updater"
     concurrency: int = Field(default=4, ge=1)
-    join_deadline_s: float = Field(default=120.0, gt=0)
+    join_deadline_s: float = Field(default=120.0, gt=0, le=RETRY_DELAYS_S[-1])
     generations_kept_s: float = Field(default=5.0, ge=0)
 
 

@@ -115,7 +115,8 @@ class Worker:
             _log.info("partitions_changed", partitions=len(self._lanes.assigned))
         for record in turn.records:
             self._ledger.opened((record.topic, record.partition), record.offset)
-            self._lanes.accept(record, due_ms(record) if self._lane_of_topic[record.topic] == "delayed" else 0)
+            waits = self._lane_of_topic[record.topic] == "delayed"
+            self._lanes.accept(record, due_ms(record, self._now_ms()) if waits else 0)
         self._start()
 
     def _start(self) -> None:

@@ -89,6 +89,27 @@ async def test_a_passing_failure_waits_in_the_delay_topic_and_keeps_its_version(
     assert waiting.due_ms == clock.ms + 120_000
 
 
+async def test_a_retry_written_while_a_clock_was_years_ahead_does_not_hold_up_its_partition() -> None:
+    log, clock, handler = MemoryLog(), Clock(), Planned()
+    event = document("a")
+    waiting = Delayed(
+        tenant=event.tenant,
+        doc_id=event.doc_id,
+        version=1,
+        stage="text",
+        attempt=1,
+        due_ms=clock.ms + 10**12,
+        cause="dependency_down_triton",
+        origin_topic=FILE_ADDED,
+        payload=encode(event),
+    )
+    log.send("retry.text.10s", waiting, key=event.doc_id)
+    async with RunningWorker(log, handler, clock) as worker:
+        await eventually(lambda: worker.worker.readiness()[1]["held"] == 1)
+        clock.ms += 1200 * 1000
+        await eventually(lambda: [work.version for work in handler.seen] == [1])
+
+
 async def test_after_the_last_delay_the_work_becomes_a_dead_letter() -> None:
     log, clock, handler = MemoryLog(), Clock(), Planned(failing(DependencyDown("triton")))
     [doc_id] = add(log, "a")
