@@ -10,6 +10,8 @@ import { clearHits, showHits } from "./results.js";
 
 const HITS = 10;
 const HEALTH_EVERY_MS = 10_000;
+const ATTEMPTS = 4;
+const LONGEST_WAIT_S = 3;
 // Questions that the samples can answer; each is offered where its document is there.
 const EXAMPLES = [
   ["cheese-cellar.md", "How much does a wheel of mountain cheese weigh?"],
@@ -48,12 +50,27 @@ async function ask() {
   begin(words);
   try {
     const request = await body(words);
-    if (words && chosen("mode") === "answer") await askForAnswer(request, words, signal);
-    else await searchOnly(request, words, signal);
+    const way = words && chosen("mode") === "answer" ? askForAnswer : searchOnly;
+    await patiently(() => way(request, words, signal), signal);
   } catch (problem) {
     if (problem.name !== "AbortError") showProblem(problem);
   } finally {
     if (running?.signal === signal) end();
+  }
+}
+
+/** Ask again, a few times, when the gateway says that it can answer in a moment. */
+async function patiently(work, signal) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (problem) {
+      const again = problem.retryAfterS !== null && problem.retryAfterS <= LONGEST_WAIT_S;
+      if (!(problem instanceof api.Problem) || !again || attempt === ATTEMPTS) throw problem;
+      announce("The gateway is busy. Asking again.");
+      await new Promise((resolve) => setTimeout(resolve, problem.retryAfterS * 1000));
+      signal.throwIfAborted();
+    }
   }
 }
 
