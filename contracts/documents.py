@@ -22,6 +22,8 @@ class FileAdded(Message, frozen=True, kw_only=True):
         tier: "standard" or "high-value": which encoders a policy picks.
         lane: "live" for people's uploads, "bulk" for backfills that must not delay them.
         at_ms: Unix time in ms at the door, for display only.
+        modified_ms: of a delete, the object's own time as the store told it; with `etag` it says which object is
+            to go, where a second upload of the same bytes has the same etag.
     """
 
     event: Literal["added", "deleted"]
@@ -35,6 +37,7 @@ class FileAdded(Message, frozen=True, kw_only=True):
     at_ms: int
     tier: Literal["standard", "high-value"] = "standard"
     lane: Literal["live", "bulk"] = "live"
+    modified_ms: int | None = None
 
 
 def file_added(

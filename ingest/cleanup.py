@@ -50,14 +50,15 @@ class Cleaner:
     async def _drop_file(self, document: FileAdded) -> None:
         """Remove the file, unless it was uploaded again meanwhile.
 
-        Its key is the same for all versions. The delete names the etag that it saw; the time guards against a
-        second upload of the same bytes, which on S3 have the same etag.
+        Its key is the same for all versions. The delete names the etag that it saw and the store's own time of that
+        object: on S3 a second upload of the same bytes has the same etag. No other clock has a say.
         """
         try:
             meta = await self._store.head(document.uri)
         except NotFound:
             return
-        if document.etag is not None and meta.etag == document.etag and meta.modified_ms <= document.at_ms:
+        same_time = document.modified_ms in (None, meta.modified_ms)
+        if document.etag is not None and meta.etag == document.etag and same_time:
             await self._store.delete(document.uri)
 
     async def _drop_versions(self, example_key: str, before_version: int) -> None:

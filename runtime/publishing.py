@@ -129,7 +129,9 @@ class DocumentPublisher:
                 tenant=tenant,
                 collection=collection,
             )
-            return await self._announce(msgspec.structs.replace(added, event="deleted"), trace)
+            modified_ms = meta.modified_ms if meta else None
+            deleted = msgspec.structs.replace(added, event="deleted", modified_ms=modified_ms)
+            return await self._announce(deleted, trace)
 
     async def _announce(self, event: FileAdded, trace: TraceContext) -> Published:
         sent = await self._send(FILE_ADDED, event, event.doc_id, None, trace, self._ack_timeout_s)

@@ -84,7 +84,7 @@ class World:
 
     def say_deleted(self, event: FileAdded, version: int) -> None:
         """The text embedder's news of a delete."""
-        event = msgspec.structs.replace(event, event="deleted", size_bytes=0, at_ms=10**13)
+        event = msgspec.structs.replace(event, event="deleted", size_bytes=0)
         trace = TraceContext("a" * 32, "b" * 16)
         work = Work("text", event, None, version, 0, False, False, "file_added", b"", trace)
         outgoing = deleted(work, SPACE.space_id)
