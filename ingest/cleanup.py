@@ -50,8 +50,8 @@ class Cleaner:
     async def _drop_file(self, document: FileAdded) -> None:
         """Remove the file, unless it was uploaded again meanwhile.
 
-        Its key is the same for all versions. The delete names the etag that it saw and the store's own time of that
-        object: on S3 a second upload of the same bytes has the same etag. No other clock has a say.
+        Its key is the same for all versions. The delete names the etag that it saw and the store's own time of
+        that object: on S3 a second upload of the same bytes has the same etag. No other clock has a say.
         """
         try:
             meta = await self._store.head(document.uri)
