@@ -7,6 +7,7 @@ Calls run obstore's blocking functions in threads: its asyncio variants aborted 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ from contracts.errors import ConfigurationError, DependencyDown, NotFound, Super
 T = TypeVar("T")
 
 _CALL_TIMEOUT_S = 30.0
+# obstore's own: ten tries in three minutes, each of which would hold a thread long after its caller has gone.
+_S3_RETRIES: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ class ObjectStore:
             return cls(LocalStore(parts.path))
         if parts.scheme == "s3":
             try:
-                return cls(from_url(url, client_options={"timeout": "20s"}))
+                # No client options: they would replace those that the AWS_* variables give (AWS_ALLOW_HTTP).
+                return cls(from_url(url, retry_config=_S3_RETRIES))
             except BaseError as exc:
                 raise ConfigurationError("The S3 object store cannot be opened with these settings.") from exc
         raise ConfigurationError("The object store must be given as file:///directory or s3://bucket/prefix.")

@@ -1,8 +1,11 @@
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from contracts.errors import ConfigurationError, NotFound, Superseded
+from contracts.errors import ConfigurationError, DependencyDown, NotFound, Superseded
 from runtime.log_epoch import read_log_epoch, settle_log_epoch
 from runtime.object_store import ObjectStore
 
@@ -50,6 +53,55 @@ async def test_a_prefix_lists_and_deletes_whole_segments_only(store: ObjectStore
 
 async def test_listing_what_does_not_exist_is_empty(store: ObjectStore) -> None:
     assert [meta async for meta in store.list("nothing/")] == []
+
+
+class S3(ThreadingHTTPServer):
+    """A server with one object, or one that is broken; counts what it was asked."""
+
+    def __init__(self, status: int) -> None:
+        asked: list[str] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append(self.path)
+                self.send_response(status)
+                self.send_header("ETag", '"e"')
+                self.send_header("Last-Modified", "Mon, 23 Nov 2026 10:00:00 GMT")
+                self.send_header("Content-Length", "5")
+                self.end_headers()
+                self.wfile.write(b"bytes")
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked = asked
+
+
+@pytest.fixture
+def s3(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+    with S3(request.param) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize("s3", [200], indirect=True)
+async def test_an_s3_server_is_reached_as_its_variables_say(s3: S3) -> None:
+    assert await ObjectStore.from_url("s3://bucket/prefix").get("k") == b"bytes"
+    assert s3.asked == ["/bucket/prefix/k"]
+
+
+@pytest.mark.parametrize("s3", [503], indirect=True)
+async def test_a_broken_s3_server_is_given_up_after_three_tries(s3: S3) -> None:
+    with pytest.raises(DependencyDown):
+        await ObjectStore.from_url("s3://bucket").get("k")
+    assert len(s3.asked) == 3
 
 
 @pytest.mark.parametrize("url", ["", "http://x/y", "file://", "/tmp/x"])
