@@ -52,22 +52,22 @@ def run(
     if options.broker_kind == "mock":
         out.print(f"[bold yellow]{BANNER}[/]")
     if detach:
-        _print_up(_detached(options.home))
+        _print_up(_detached(options.home), port)
     else:
         out.print("Starting the stack")
-        asyncio.run(run_stack(options, EventPrinter(out), _stay_up))
+
+        async def stay_up(stack: EmbeddedStack, stop: asyncio.Event) -> None:
+            _print_up(stack.state, port)
+            await stop.wait()
+            out.print("\nStopping")
+
+        asyncio.run(run_stack(options, EventPrinter(out), stay_up))
         out.print("Stopped.")
 
 
-async def _stay_up(stack: EmbeddedStack, stop: asyncio.Event) -> None:
-    _print_up(stack.state)
-    await stop.wait()
-    out.print("\nStopping")
-
-
-def _print_up(state: StackState) -> None:
-    if not state.gateway_url.endswith(f":{DEFAULT_PORT}"):
-        out.print(f"[dim]Port {DEFAULT_PORT} was not used: taken, or another one was asked for.[/]")
+def _print_up(state: StackState, port: int | None) -> None:
+    if port is None and not state.gateway_url.endswith(f":{DEFAULT_PORT}"):
+        out.print(f"[dim]Port {DEFAULT_PORT} is taken by another program, so a free one was chosen.[/]")
     out.print(f"[bold green]Ready.[/] Playground and API: [link]{state.gateway_url}[/]")
 
 

@@ -18,8 +18,9 @@ from stack.bootstrap import DataSpace, claim_data, exported_space, settle
 from stack.embedded_servers import EmbeddedServers
 from stack.embedded_services import EmbeddedServices
 from stack.events import EventSink, SetupStep, StackEvent
+from stack.first_search import search_until_complete
 from stack.home import StackHome
-from stack.layout import BOOTSTRAP, KAFKA, TRITON, StackPorts, choose_ports
+from stack.layout import BOOTSTRAP, FIRST_SEARCH, KAFKA, TRITON, StackPorts, choose_ports
 from stack.mock_broker import mock_address, mock_spec
 from stack.options import StackOptions, choose_gateway_port
 from stack.process import ProcessSpec
@@ -81,7 +82,9 @@ class EmbeddedStack:
         self._set("starting", kafka_bootstrap=bootstrap)
         services = EmbeddedServices(options, home, ports, owned, bootstrap)
         steps.append(self._bootstrap_step(owned, bootstrap, after=[s.name for s in specs if s.name == KAFKA]))
-        await self._supervisor.start([*specs, *services.specs()], steps)
+        specs += services.specs()
+        steps.append(self._first_search_step(ports, after=[spec.name for spec in specs]))
+        await self._supervisor.start(specs, steps)
         self._set("ready")
 
     async def stop(self) -> None:
@@ -124,6 +127,12 @@ class EmbeddedStack:
             await asyncio.to_thread(asyncio.run, settle(bootstrap, f"file://{self._home.objects}", owned))
 
         return SetupStep(BOOTSTRAP, run, depends_on=tuple(after))
+
+    def _first_search_step(self, ports: StackPorts, *, after: list[str]) -> SetupStep:
+        async def run() -> None:
+            await asyncio.to_thread(search_until_complete, ports.gateway_url)
+
+        return SetupStep(FIRST_SEARCH, run, depends_on=tuple(after))
 
     def _first_state(self, owned: DataSpace, ports: StackPorts) -> StackState:
         return StackState(

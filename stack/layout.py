@@ -15,6 +15,8 @@ JOINT_UPDATER, WATCH_FOLDER, GATEWAY = "joint-updater", "watch-folder", "gateway
 
 # The set-up step between Kafka and everything that uses it.
 BOOTSTRAP = "topics"
+# The step after everything else.
+FIRST_SEARCH = "first search"
 
 
 def shard_name(shard: int) -> str:
