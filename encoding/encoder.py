@@ -14,7 +14,6 @@ from contracts.space import Space
 from contracts.tensors import CLIP_IMAGE, CLIP_TEXT, EMBEDDING, MODELS, PRIORITY_QUERY, TEXT_ENCODER
 from contracts.trace import TraceContext
 from encoding.manifests import ImageManifest, TextManifest, load_space, read_manifest
-from encoding.pictures import to_tensor
 from encoding.text import TextTokens
 
 Vectors = NDArray[np.float32]
@@ -73,7 +72,7 @@ class Encoder:
 
     def prepare_picture(self, image: Image.Image) -> NDArray[np.uint8]:
         """A decoded RGB picture as the image tower takes it, UINT8 [size, size, 3]."""
-        return to_tensor(image, self._image.image_size, self._image.resize)
+        return self._image.prepare(image)
 
     @property
     def image_size(self) -> int:
@@ -127,15 +126,14 @@ class Encoder:
         timeout_s: float,
         trace: TraceContext | None,
     ) -> Vectors:
+        dim = self._clip_text.dim if model == CLIP_TEXT else self._text.dim
         sequences = tokens.ids(texts)
         batches = _batches(tokens, sequences, MODELS[model].max_batch_size_cpu)
 
         def tensors(rows: Sequence[int]) -> Tensors:
             return tokens.pad([sequences[row] for row in rows])
 
-        return await self._run(
-            model, batches, tensors, self._text.dim, priority=priority, timeout_s=timeout_s, trace=trace
-        )
+        return await self._run(model, batches, tensors, dim, priority=priority, timeout_s=timeout_s, trace=trace)
 
     async def _run(
         self,

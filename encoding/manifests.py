@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from contracts.errors import ConfigurationError
 from contracts.space import Space, read_space
-from encoding.pictures import ResizeRule
+from encoding.pictures import CropRounding, Interpolation, ResizeRule, to_tensor
 
 
 class TextManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +32,20 @@ class ImageManifest(msgspec.Struct, frozen=True, kw_only=True):
     dim: int
     image_size: int
     resize: ResizeRule
+    interpolation: Interpolation = "bicubic"
+    shortest_edge: int | None = None
+    crop_rounding: CropRounding = "down"
+
+    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
+        """A decoded RGB picture as the tower takes it, UINT8 [image_size, image_size, 3]."""
+        return to_tensor(
+            image,
+            self.image_size,
+            self.resize,
+            interpolation=self.interpolation,
+            shortest_edge=self.shortest_edge,
+            crop_rounding=self.crop_rounding,
+        )
 
 
 T = TypeVar("T")

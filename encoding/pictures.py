@@ -14,6 +14,8 @@ FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 MAX_PIXELS = 40_000_000
 
 ResizeRule = Literal["shortest_edge_center_crop", "pad_square", "stretch"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
+CropRounding = Literal["down", "nearest"]
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked before any pixel is decoded
 
@@ -68,23 +70,44 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def to_tensor(image: Image.Image, size: int, rule: ResizeRule) -> NDArray[np.uint8]:
+def to_tensor(
+    image: Image.Image,
+    size: int,
+    rule: ResizeRule,
+    *,
+    interpolation: Interpolation = "bicubic",
+    shortest_edge: int | None = None,
+    crop_rounding: CropRounding = "down",
+) -> NDArray[np.uint8]:
     """Pixels as a model takes them, UINT8 [size, size, 3].
 
     Args:
         rule: "shortest_edge_center_crop" as CLIP's own processor does, "pad_square" keeps everything on
             white, "stretch" ignores the aspect ratio.
+        shortest_edge: what the shorter edge is resized to before the crop, at least `size`; `size` when absent.
+        crop_rounding: where an odd margin is halved: transformers rounds the offset down, torchvision (and with it
+            open_clip) to the nearest even number.
     """
-    width, height = image.size
+    resample = Image.Resampling[interpolation.upper()]
     if rule == "stretch":
-        fitted = image.resize((size, size), Image.Resampling.BICUBIC)
+        fitted = image.resize((size, size), resample)
     elif rule == "pad_square":
-        fitted = ImageOps.pad(image, (size, size), Image.Resampling.BICUBIC, color=(255, 255, 255))
+        fitted = ImageOps.pad(image, (size, size), resample, color=(255, 255, 255))
     else:
-        scale = size / min(width, height)
-        resized = image.resize(
-            (max(size, round(width * scale)), max(size, round(height * scale))), Image.Resampling.BICUBIC
-        )
-        left, top = (resized.width - size) // 2, (resized.height - size) // 2
+        resized = image.resize(_by_shortest_edge(image.size, shortest_edge or size), resample)
+        left = _crop_offset(resized.width - size, crop_rounding)
+        top = _crop_offset(resized.height - size, crop_rounding)
         fitted = resized.crop((left, top, left + size, top + size))
     return np.asarray(fitted, dtype=np.uint8)
+
+
+def _by_shortest_edge(size: tuple[int, int], edge: int) -> tuple[int, int]:
+    """The longer edge is rounded down, as in transformers' and torchvision's own resizing."""
+    width, height = size
+    if width <= height:
+        return edge, int(edge * height / width)
+    return int(edge * width / height), edge
+
+
+def _crop_offset(margin: int, rounding: CropRounding) -> int:
+    return margin // 2 if rounding == "down" else round(margin / 2)

@@ -74,3 +74,28 @@ def test_padding_keeps_the_whole_picture_on_white() -> None:
     tensor = to_tensor(Image.new("RGB", (100, 50), "black"), 100, "pad_square")
     assert (tensor[0] == 255).all()
     assert (tensor[50] == 0).all()
+
+
+def gradient(width: int, height: int) -> Image.Image:
+    """A picture whose red says the column and whose green says the row."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    return Image.fromarray(np.stack([columns, rows, np.zeros_like(rows)], axis=-1).astype(np.uint8))
+
+
+def test_a_larger_shortest_edge_leaves_a_margin_that_the_crop_takes_off() -> None:
+    tensor = to_tensor(gradient(40, 40), 20, "shortest_edge_center_crop", shortest_edge=40)
+    assert tensor[0, 0].tolist() == [10, 10, 0]
+
+
+def test_an_odd_margin_is_halved_as_the_checkpoints_own_library_does() -> None:
+    picture = gradient(23, 20)
+    by_rounding = {
+        rounding: to_tensor(picture, 20, "shortest_edge_center_crop", crop_rounding=rounding)[0, 0, 0]
+        for rounding in ("down", "nearest")
+    }
+    assert by_rounding == {"down": 1, "nearest": 2}
+
+
+def test_the_interpolation_is_the_one_that_was_asked_for() -> None:
+    nearest = to_tensor(gradient(40, 40), 20, "stretch", interpolation="nearest")
+    assert set(np.unique(nearest[..., 0])) == set(range(1, 40, 2))
