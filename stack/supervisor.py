@@ -16,6 +16,8 @@ from stack.process import ProcessSpec
 from stack.state import ProcessView
 from stack.watched import Watched
 
+HEALTH_PAUSE_S = 3.0
+
 
 class Supervisor:
     """Owns the processes of one stack.
@@ -23,10 +25,12 @@ class Supervisor:
     Args:
         logs: folder for `<name>.log`, one per process; logs of the last run are put aside.
         on_event: called on the event loop at every change; must not block.
+        health_pause_s: how often a process that is up is asked whether it is still well.
     """
 
-    def __init__(self, logs: Path, on_event: EventSink) -> None:
+    def __init__(self, logs: Path, on_event: EventSink, *, health_pause_s: float = HEALTH_PAUSE_S) -> None:
         self._logs = logs
+        self._health_pause_s = health_pause_s
         self._on_event = on_event
         self._watched: dict[str, Watched] = {}
         self._ready: dict[str, asyncio.Event] = {}
@@ -44,7 +48,7 @@ class Supervisor:
         for spec in specs:
             log = self._logs / f"{spec.name}.log"
             rotate_log(log)
-            self._watched[spec.name] = Watched(spec, log, self._on_event)
+            self._watched[spec.name] = Watched(spec, log, self._on_event, self._health_pause_s)
             self._ready[spec.name] = asyncio.Event()
             self._needs[spec.name] = spec.depends_on
         for step in steps:

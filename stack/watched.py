@@ -13,7 +13,6 @@ from stack.restarts import RestartBudget
 from stack.state import ProcessState, ProcessView
 
 PROBE_PAUSE_S = 0.15
-HEALTH_PAUSE_S = 3.0
 UNWELL_AFTER = 2
 LOG_TAIL_LINES = 12
 
@@ -21,8 +20,9 @@ LOG_TAIL_LINES = 12
 class Watched:
     """A process and what became of it so far. Not to be used from two tasks at once, `stop()` apart."""
 
-    def __init__(self, spec: ProcessSpec, log: Path, on_event: EventSink) -> None:
+    def __init__(self, spec: ProcessSpec, log: Path, on_event: EventSink, health_pause_s: float) -> None:
         self.spec = spec
+        self._health_pause_s = health_pause_s
         self._log = log
         self._on_event = on_event
         self._budget = RestartBudget(spec.max_restarts)
@@ -134,7 +134,7 @@ class Watched:
         failures = 0
         try:
             while not ended.done():
-                await asyncio.wait([ended], timeout=HEALTH_PAUSE_S)
+                await asyncio.wait([ended], timeout=self._health_pause_s)
                 if not ended.done() and self.spec.ready is not None:
                     failures = 0 if await self.spec.ready() else failures + 1
                     self._note_health(failures)

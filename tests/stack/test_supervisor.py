@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -139,6 +140,41 @@ async def test_a_killed_process_is_started_again_and_told(
     await until(lambda: supervisor.views()[0].state == "ready")
     assert supervisor.views()[0].restarts == 1
     assert recorder.lines.index("worker died") < recorder.lines.index("worker restarting")
+    await supervisor.stop()
+
+
+async def test_what_a_killed_process_leaves_behind_is_tidied_up_each_time(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    tidied: list[str] = []
+    await supervisor.start([replace(spec("worker", cwd=tmp_path), after_exit=lambda: tidied.append("once"))])
+    pid = pid_of(supervisor, "worker")
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: len(tidied) == 1)
+    await until(lambda: supervisor.views()[0].state == "ready")
+    await supervisor.stop()
+    assert len(tidied) == 2
+
+
+async def test_a_process_that_is_up_but_unwell_is_told_and_so_is_its_recovery(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    supervisor = Supervisor(tmp_path, recorder, health_pause_s=0.02)
+    well = tmp_path / "well"
+    well.touch()
+
+    async def ready() -> bool:
+        return well.exists()
+
+    await supervisor.start([spec("worker", cwd=tmp_path, ready=ready)])
+    pid = pid_of(supervisor, "worker")
+    well.unlink()
+    await until(lambda: supervisor.views()[0].state == "unhealthy")
+    well.touch()
+    await until(lambda: supervisor.views()[0].state == "ready")
+    assert pid_of(supervisor, "worker") == pid, "being unwell is no reason for a restart"
+    assert recorder.lines.index("worker unwell") < recorder.lines.index("worker well")
     await supervisor.stop()
 
 
