@@ -135,7 +135,13 @@ def _state_of(stages: Mapping[StatusStage, StageEvent]) -> tuple[DocumentStateNa
 
 def _may_still_be_indexed(stages: Mapping[StatusStage, StageEvent]) -> bool:
     """One half has failed: the other may still make a one-sided item set."""
-    if any(stages[s].state == "failed" for s in ("join", "shard") if s in stages):
+    if any(stages[s].state == "failed" for s in ("door", "join", "shard") if s in stages):
         return False
-    halves = [stages.get("text"), stages.get("image")]
-    return any(e is not None and e.state == "done" and (e.count or 0) > 0 for e in halves)
+    return any(_may_bring_items(stages.get(half)) for half in ("text", "image"))
+
+
+def _may_bring_items(half: StageEvent | None) -> bool:
+    """Whether a half holds something to search, or has not ended yet."""
+    if half is None or half.state in ("running", "retrying"):
+        return True
+    return half.state == "done" and (half.count or 0) > 0

@@ -40,6 +40,13 @@ def test_a_failed_half_beside_an_empty_one_is_a_failure() -> None:
     assert fold([event("text", count=0), event("image", "failed", reason="Damaged.")]).state == "failed"
 
 
+@pytest.mark.parametrize(
+    "other", [[], [event("image", "running")], [event("image", "retrying", reason="Triton.")]]
+)
+def test_a_failed_half_is_not_the_end_while_the_other_has_not_ended(other: list[StageEvent]) -> None:
+    assert fold([event("text", "failed", reason="Damaged."), *other]).state == "processing"
+
+
 def test_a_delete_ends_as_deleted_and_nothing_is_visible() -> None:
     events = [event("shard"), event("door", version=2, op="delete")]
     assert fold(events).state == "deleting"

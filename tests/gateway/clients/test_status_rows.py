@@ -102,7 +102,7 @@ def test_pages_go_from_the_newest_to_the_oldest_without_gaps_or_repeats(rows: St
 
 
 def test_pages_can_be_limited_to_a_state(rows: StatusRows) -> None:
-    rows.apply([event("door", doc_id="a"), event("text", "failed", doc_id="b"), event("door", doc_id="b")], {0: 3})
+    rows.apply([event("door", doc_id="a"), event("join", "failed", doc_id="b"), event("door", doc_id="b")], {0: 3})
     assert [position.doc_id for position in rows.page("t", "failed", None, 10)] == ["b"]
 
 

@@ -42,7 +42,7 @@ def test_names_come_from_the_door_and_stages_stand_in_the_order_of_the_work() ->
 
 
 def test_a_document_whose_door_event_is_missing_still_has_a_view() -> None:
-    view = view_of(fold([event("text", "failed", reason="It is damaged.", source_key="a.pdf")]))
+    view = view_of(fold([event("join", "failed", reason="It is damaged.", source_key="a.pdf")]))
     assert (view.state, view.reason, view.source, view.size_bytes) == ("failed", "It is damaged.", "a.pdf", None)
 
 

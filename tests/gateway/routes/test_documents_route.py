@@ -93,7 +93,7 @@ async def test_while_kafka_is_away_uploads_and_deletes_are_refused_with_retry_af
 
 @pytest.mark.parametrize(
     ("stage", "fields", "state"),
-    [("shard", {"revision": 1}, "indexed"), ("text", {"state": "failed", "reason": "It is damaged."}, "failed")],
+    [("shard", {"revision": 1}, "indexed"), ("join", {"state": "failed", "reason": "It is damaged."}, "failed")],
 )
 async def test_waiting_answers_200_once_the_document_has_come_to_its_end(
     stage: str, fields: dict[str, object], state: str
@@ -143,7 +143,7 @@ async def test_an_unknown_document_is_not_found() -> None:
 async def test_the_list_has_pages_and_can_be_limited_to_a_state() -> None:
     door = Door()
     ids = [(await upload(door, name=f"{n}.pdf")).json()["doc_id"] for n in range(3)]
-    door.status.stage(ids[1], "text", "failed", reason="It is damaged.")
+    door.status.stage(ids[1], "join", "failed", reason="It is damaged.")
     first = (await get(door, "/v1/documents?limit=2")).json()
     second = (await get(door, f"/v1/documents?limit=2&cursor={first['next_cursor']}")).json()
     assert [d["source"] for d in first["documents"] + second["documents"]] == ["2.pdf", "1.pdf", "0.pdf"]
