@@ -33,11 +33,13 @@ class TextEmbedderSettings(WorkerSettings):
     Args:
         embed_batch: chunks sent to the encoder before the next ones; small, so that searches get in between.
         embed_timeout_s: longest wait for the vectors of one such batch.
+        ocr_languages: Tesseract's names of the languages that scans and pictures are read in, joined by '+'.
     """
 
     process: str = "text-embedder"
     embed_batch: int = Field(default=16, ge=1)
     embed_timeout_s: float = Field(default=60.0, gt=0)
+    ocr_languages: str = Field(default="eng", pattern=r"^[A-Za-z_/]+(\+[A-Za-z_/]+)*$")
 
 
 class VisionEmbedderSettings(WorkerSettings):
