@@ -1,5 +1,6 @@
 """Kafka clients as all processes use them: same partitioner, manual commits, loud when offsets are lost."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -13,11 +14,11 @@ from contracts.codec import Message, encode
 from contracts.errors import BadMessage, DependencyDown, Overloaded
 from contracts.trace import TRACEPARENT, TraceContext
 
-# Client errors that pass by themselves: the broker is away, a coordinator moves, a fetch timed out.
 _SEND_QUEUE_RECORDS = 100_000
 _COMMITTED_TRIES = 6
 _COMMITTED_TIMEOUT_S = 10.0
 _LEADER_PAUSE_S = 0.1
+_PURGE_TIMEOUT_S = 5.0
 _NO_LEADER_YET = frozenset(
     {
         ck.KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -64,22 +65,21 @@ class KafkaProducer:
         acks: Literal["all", "1"] = "all",
         delivery_timeout_s: float = 30.0,
     ) -> None:
-        self._producer = ck.Producer(
-            {
-                "bootstrap.servers": bootstrap,
-                "client.id": client_id,
-                "acks": acks,
-                "enable.idempotence": acks == "all",
-                "partitioner": "murmur2_random",
-                "linger.ms": 0,
-                "message.timeout.ms": int(delivery_timeout_s * 1000),
-                "queue.buffering.max.messages": _SEND_QUEUE_RECORDS,
-                "reconnect.backoff.max.ms": 1000,
-                "socket.keepalive.enable": True,
-                "log_level": 2,
-                "error_cb": self._on_error,
-            }
-        )
+        self._config: dict[str, Any] = {
+            "bootstrap.servers": bootstrap,
+            "client.id": client_id,
+            "acks": acks,
+            "enable.idempotence": acks == "all",
+            "partitioner": "murmur2_random",
+            "linger.ms": 0,
+            "message.timeout.ms": int(delivery_timeout_s * 1000),
+            "queue.buffering.max.messages": _SEND_QUEUE_RECORDS,
+            "reconnect.backoff.max.ms": 1000,
+            "socket.keepalive.enable": True,
+            "log_level": 2,
+            "error_cb": self._on_error,
+        }
+        self._producer = ck.Producer(self._config)
         self._reachable = True
         self._failed = 0
         self._closing = threading.Event()
@@ -119,6 +119,8 @@ class KafkaProducer:
     ) -> "Future[Sent]":
         """Like `send`, for a value that is encoded already; None deletes the key of a compacted topic."""
         future: Future[Sent] = Future()
+        # From here on nobody can cancel it: its result is set in the client's thread, which must not fail.
+        future.set_running_or_notify_cancel()
 
         def acknowledged(error: ck.KafkaError | None, message: Any) -> None:
             if error is None:
@@ -181,7 +183,20 @@ class KafkaProducer:
 
     def _poll(self) -> None:
         while not self._closing.is_set():
-            self._producer.poll(0.2)
+            try:
+                self._producer.poll(0.2)
+            except ck.KafkaException:
+                self._renew()
+
+    def _renew(self) -> None:
+        """After a fatal error (the broker has lost count of our records) this client never sends again.
+
+        What it still holds fails, so that whoever sent it tries again, and another client takes its place.
+        """
+        broken, self._producer = self._producer, ck.Producer(self._config)
+        broken.purge()
+        with contextlib.suppress(ck.KafkaException):
+            broken.flush(_PURGE_TIMEOUT_S)
 
 
 def _consumer_config(bootstrap: str, client_id: str) -> dict[str, Any]:
