@@ -23,11 +23,16 @@ EMBEDDING = "embedding"
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """One tensor without its batch dimension; None stands for a length that varies or that the checkpoint sets."""
+    """One tensor without its batch dimension; None stands for a length that varies or that the checkpoint sets.
+
+    Args:
+        optional: an input that a caller may leave out.
+    """
 
     name: str
     dtype: DType
     shape: tuple[int | None, ...]
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +61,32 @@ MODELS: Mapping[str, ModelSpec] = MappingProxyType(
     }
 )
 
-# The language model is decoupled: one request, a stream of responses, no batch dimension. Each response carries
-# whole characters; the last one has a finish reason ("stop" or "length").
+# Why a stream of the language model ended: the model or a stop text ended it, or `max_tokens` or the context did.
+FINISH_STOP = "stop"
+FINISH_LENGTH = "length"
+
+# The language model is decoupled: one request, a stream of responses, no batch dimension. Of `messages` (JSON: a
+# list of {"role", "content"}, put through the checkpoint's own chat template), `prompt` (text as it is, every
+# special token written out) and `input_ids`, exactly one is given. Without a temperature, or with 0, the
+# likeliest token is taken. A `delta` holds whole characters and never a part of a stop text; `token_ids` are the
+# tokens since the last response; both counts are so far; `finish_reason` is empty but in the last response.
 LLAMA_SPEC = ModelSpec(
     LLAMA,
     inputs=(
-        TensorSpec("prompt", "BYTES", (1,)),
-        TensorSpec("max_tokens", "INT32", (1,)),
-        TensorSpec("temperature", "FP32", (1,)),
+        TensorSpec("messages", "BYTES", (1,), optional=True),
+        TensorSpec("prompt", "BYTES", (1,), optional=True),
+        TensorSpec("input_ids", "INT64", (None,), optional=True),
+        TensorSpec("max_tokens", "INT32", (1,), optional=True),
+        TensorSpec("min_tokens", "INT32", (1,), optional=True),
+        TensorSpec("temperature", "FP32", (1,), optional=True),
+        TensorSpec("top_p", "FP32", (1,), optional=True),
+        TensorSpec("seed", "INT64", (1,), optional=True),
+        TensorSpec("stop", "BYTES", (None,), optional=True),
     ),
     outputs=(
         TensorSpec("delta", "BYTES", (1,)),
+        TensorSpec("token_ids", "INT32", (None,)),
+        TensorSpec("prompt_tokens", "INT32", (1,)),
         TensorSpec("completion_tokens", "INT32", (1,)),
         TensorSpec("finish_reason", "BYTES", (1,)),
     ),

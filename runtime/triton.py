@@ -1,7 +1,7 @@
 """Triton over gRPC, for asyncio: one channel a process, every call with a deadline, Triton's errors as ours."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,7 +83,7 @@ class TritonClient:
         *,
         first_timeout_s: float,
         trace: TraceContext | None = None,
-    ) -> AsyncIterator[Mapping[str, NDArray[Any]]]:
+    ) -> AsyncGenerator[Mapping[str, NDArray[Any]], None]:
         """Run a decoupled model; yields each response. Closing the iterator cancels the request in Triton.
 
         Args:
@@ -98,10 +98,10 @@ class TritonClient:
                 "model_name": model,
                 "inputs": _tensors(inputs),
                 "enable_empty_final_response": True,
-                "headers": {TRACEPARENT: trace.header()} if trace else None,
             }
 
-        responses = self._client.stream_infer(requests())
+        headers = {TRACEPARENT: trace.header()} if trace else None
+        responses = self._client.stream_infer(requests(), headers=headers)
         try:
             while True:
                 async with asyncio.timeout(first_timeout_s):

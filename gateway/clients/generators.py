@@ -1,6 +1,8 @@
 """The generators of answers: Llama on Triton, and sentences quoted from the hits where no Llama is loaded."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +12,7 @@ from contracts.errors import DependencyFailed
 from contracts.tensors import LLAMA, PRIORITY_UPLOAD
 from contracts.trace import TraceContext
 from gateway.core.extraction import candidates, choose
-from gateway.core.prompt import NOT_ANSWERED, Prompt, render
+from gateway.core.prompt import NOT_ANSWERED, Prompt, as_messages
 from gateway.flows.answer import Generator
 
 _MAX_NEW_TOKENS = 400
@@ -30,8 +32,8 @@ class ModelStream(Protocol):
         *,
         first_timeout_s: float,
         trace: TraceContext | None = None,
-    ) -> AsyncIterator[Mapping[str, NDArray[Any]]]:
-        """Each response's outputs by name."""
+    ) -> AsyncGenerator[Mapping[str, NDArray[Any]], None]:
+        """Each response's outputs by name; closing the generator cancels the request."""
         ...
 
     async def ready(self, models: Iterable[str]) -> bool:
@@ -69,15 +71,20 @@ class LlamaGenerator:
     async def stream(self, prompt: Prompt, *, timeout_s: float, trace: TraceContext) -> AsyncGenerator[str, None]:
         """See `Generator.stream`."""
         inputs: dict[str, NDArray[Any]] = {
-            "prompt": np.array([render(prompt).encode()], dtype=np.object_),
+            "messages": np.array([json.dumps(as_messages(prompt)).encode()], dtype=np.object_),
             "max_tokens": np.array([_MAX_NEW_TOKENS], dtype=np.int32),
             "temperature": np.array([0.0], dtype=np.float32),
         }
-        async for outputs in self._models.stream(LLAMA, inputs, first_timeout_s=timeout_s, trace=trace):
-            delta = outputs.get("delta")
-            if delta is None or delta.size != 1:
-                raise DependencyFailed("triton", "The language model's answer has another form than agreed.")
-            yield bytes(delta.reshape(-1)[0]).decode("utf-8", "replace")
+        responses = self._models.stream(LLAMA, inputs, first_timeout_s=timeout_s, trace=trace)
+        # Closed here and now when the caller leaves, not when the collector comes by: closing is what cancels the
+        # request in Triton and frees its slot.
+        async with aclosing(responses):
+            async for outputs in responses:
+                delta = outputs.get("delta")
+                if delta is None or delta.size != 1:
+                    raise DependencyFailed("triton", "The language model's answer has another form than agreed.")
+                if text := bytes(delta.reshape(-1)[0]).decode("utf-8", "replace"):
+                    yield text
 
 
 class ExtractiveGenerator:

@@ -77,10 +77,21 @@ def build_prompt(
     return Prompt(_SYSTEM, question, tuple(kept))
 
 
-def render(prompt: Prompt) -> str:
-    """The prompt as one text, ending where the answer begins. Chat templates belong to the served model."""
+def as_messages(prompt: Prompt) -> list[dict[str, str]]:
+    """The prompt as a conversation; the chat template belongs to the served model.
+
+    Nothing in a document or a question can close its message and open another: what chat templates use for that,
+    `<|...|>` and `[INST]`, is broken up by a space.
+    """
     numbered = "\n\n".join(_numbered(passage) for passage in prompt.passages)
-    return f"{prompt.system}\n\nPassages:\n\n{numbered}\n\nQuestion: {prompt.question}\n\nAnswer:"
+    asked = f"Passages:\n\n{numbered}\n\nQuestion: {prompt.question}"
+    return [{"role": "system", "content": prompt.system}, {"role": "user", "content": _inert(asked)}]
+
+
+def _inert(text: str) -> str:
+    for mark, broken in (("<|", "< |"), ("|>", "| >"), ("[INST]", "[ INST]"), ("[/INST]", "[ /INST]")):
+        text = text.replace(mark, broken)
+    return text
 
 
 def _numbered(passage: Passage) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import zlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,7 +118,7 @@ class NoLlama:
         *,
         first_timeout_s: float,
         trace: TraceContext | None = None,
-    ) -> AsyncIterator[Mapping[str, NDArray[Any]]]:
+    ) -> AsyncGenerator[Mapping[str, NDArray[Any]], None]:
         for _ in range(0):
             yield {}
         raise DependencyDown("triton")

@@ -1,6 +1,7 @@
 """Generators: which one writes, and what each makes of a prompt."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+import json
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,13 @@ async def text_of(generator: Generator, question: str) -> str:
     return "".join([piece async for piece in generator.stream(prompt(question), timeout_s=5, trace=TRACE)])
 
 
+def asked_of(inputs: Mapping[str, NDArray[Any]]) -> str:
+    """What the user's message says."""
+    system, user = json.loads(bytes(inputs["messages"][0]))
+    assert (system["role"], user["role"]) == ("system", "user")
+    return str(user["content"])
+
+
 @dataclass
 class EchoModel:
     """A decoupled model that answers with the last words of its prompt, one response a word."""
@@ -36,6 +44,7 @@ class EchoModel:
     asked: list[Mapping[str, NDArray[Any]]] = field(default_factory=list)
     times_ready_was_asked: int = 0
     output: str = "delta"
+    closed: bool = False
 
     async def stream(
         self,
@@ -44,13 +53,16 @@ class EchoModel:
         *,
         first_timeout_s: float,
         trace: TraceContext | None = None,
-    ) -> AsyncIterator[Mapping[str, NDArray[Any]]]:
+    ) -> AsyncGenerator[Mapping[str, NDArray[Any]], None]:
         assert model == LLAMA
         if not self.loaded:
             raise DependencyDown("triton")
         self.asked.append(inputs)
-        for word in bytes(inputs["prompt"][0]).decode().split()[-3:]:
-            yield {self.output: np.array([f"{word} ".encode()], dtype=np.object_)}
+        try:
+            for word in asked_of(inputs).split()[-2:]:
+                yield {self.output: np.array([f"{word} ".encode()], dtype=np.object_)}
+        finally:
+            self.closed = True
 
     async def ready(self, models: Iterable[str]) -> bool:
         self.times_ready_was_asked += 1
@@ -75,19 +87,30 @@ async def test_the_extractive_generator_passes_on_that_the_encoder_is_away() -> 
 
 async def test_llama_gets_the_prompt_and_its_deltas_come_out_as_text() -> None:
     model = EchoModel()
-    assert await text_of(LlamaGenerator(model), "Why so?") == "Why so? Answer: "
+    assert await text_of(LlamaGenerator(model), "Why so?") == "Why so? "
     (inputs,) = model.asked
-    assert "[2] (source-2.pdf, page 2) A violin has four strings." in bytes(inputs["prompt"][0]).decode()
+    assert "[2] (source-2.pdf, page 2) A violin has four strings." in asked_of(inputs)
 
 
 async def test_llama_is_sent_the_tensors_of_the_contract() -> None:
     model = EchoModel()
     await text_of(LlamaGenerator(model), "Why?")
-    kinds = {"BYTES": np.object_, "INT32": np.int32, "FP32": np.float32}
+    kinds = {"BYTES": np.object_, "INT32": np.int32, "INT64": np.int64, "FP32": np.float32}
+    agreed = {spec.name: (kinds[spec.dtype], spec.shape) for spec in LLAMA_SPEC.inputs}
+    required = {spec.name for spec in LLAMA_SPEC.inputs if not spec.optional}
     (inputs,) = model.asked
-    assert {name: (array.dtype.type, array.shape) for name, array in inputs.items()} == {
-        spec.name: (kinds[spec.dtype], spec.shape) for spec in LLAMA_SPEC.inputs
-    }
+    assert required <= set(inputs)
+    for name, array in inputs.items():
+        assert (array.dtype.type, array.shape) == agreed[name]
+
+
+async def test_the_models_stream_is_closed_when_the_reader_of_the_answer_leaves() -> None:
+    model = EchoModel()
+    pieces = LlamaGenerator(model).stream(prompt("Why so?"), timeout_s=5, trace=TRACE)
+    await anext(pieces)
+    assert not model.closed
+    await pieces.aclose()
+    assert model.closed
 
 
 async def test_an_answer_of_another_form_is_a_failure_of_the_model() -> None:

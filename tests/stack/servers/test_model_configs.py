@@ -8,6 +8,7 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelInsta
 from contracts.tensors import (
     CLIP_IMAGE,
     CLIP_TEXT,
+    LLAMA_SPEC,
     MODELS,
     PRIORITY_BULK,
     PRIORITY_LEVELS,
@@ -53,6 +54,17 @@ def test_tensors_are_those_of_the_contract(path: Path) -> None:
         assert len(wanted) == len(found)
         for tensor, each in zip(wanted, found, strict=True):
             assert agrees(tensor, each.name, each.data_type, list(each.dims)), each.name
+
+
+def test_the_language_model_streams_the_tensors_of_the_contract() -> None:
+    config = read_model_config(REPOSITORY / LLAMA_SPEC.name / "config.pbtxt")
+    assert config.model_transaction_policy.decoupled
+    assert config.max_batch_size == LLAMA_SPEC.max_batch_size_cpu
+    for wanted, found in ((LLAMA_SPEC.inputs, config.input), (LLAMA_SPEC.outputs, config.output)):
+        assert len(wanted) == len(found)
+        for tensor, each in zip(wanted, found, strict=True):
+            assert agrees(tensor, each.name, each.data_type, list(each.dims)), each.name
+    assert [each.optional for each in config.input] == [each.optional for each in LLAMA_SPEC.inputs]
 
 
 @pytest.mark.parametrize("path", ENCODERS, ids=lambda path: path.parent.name)
