@@ -1,0 +1,128 @@
+"""Writes version 1 of `llama` into the model repository out of a Llama checkpoint.
+
+The export is staged beside the version it replaces, compared with transformers, and moved into place only then:
+one that fails leaves the repository as it was. Staged names begin with "0.", which the server reads as no version.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Literal
+
+import onnxruntime_genai as genai
+from onnxruntime_genai.models.builder import create_model, parse_extra_options
+
+from contracts.errors import ConfigurationError
+from contracts.tensors import LLAMA
+from export.llama.checkpoint import LlamaCheckpoint, Source, read_checkpoint, sha256_of
+from export.llama.manifest import LlamaManifest, LlamaParity
+from export.llama.parity import check_parity
+
+Precision = Literal["int4", "fp16", "bf16", "fp32"]
+Device = Literal["cpu", "cuda"]
+
+VERSION = "1"
+STAGED_PREFIX = "0."
+PRECISIONS: dict[Device, tuple[Precision, ...]] = {"cpu": ("int4", "fp32"), "cuda": ("int4", "fp16", "bf16")}
+"""What the builder writes and ONNX Runtime runs on each device."""
+
+Progress = Callable[[str], None]
+
+
+def export_llama(
+    repository: Path, source: Source, *, precision: Precision, device: Device, on_progress: Progress
+) -> LlamaManifest:
+    """Export the checkpoint as `llama`; returns its manifest.
+
+    Writes `llama/1/` (graph, weights, tokenizer, chat template) and `llama/manifest.json`.
+
+    Raises:
+        ConfigurationError: the checkpoint cannot be exported, or not on this machine.
+        ParityError: it was exported, and computes something else.
+    """
+    check_choice(precision, device)
+    checkpoint = read_checkpoint(source.folder)
+    folder = repository / LLAMA
+    folder.mkdir(parents=True, exist_ok=True)
+    staged = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=folder))
+    try:
+        on_progress(f"Writing {checkpoint.layers} layers as {precision} for {device}")
+        _write_version(staged, checkpoint, precision, device)
+        on_progress("Comparing with transformers")
+        figures = check_parity(staged, checkpoint.folder, precision)
+        on_progress("Hashing the files")
+        manifest = _manifest(source, checkpoint, staged, precision, device, figures)
+        _replace(folder / VERSION, staged)
+        manifest.write(folder)
+    except OSError as exc:
+        raise ConfigurationError(
+            f"The model could not be written: {exc.strerror or 'input/output error'}."
+        ) from exc
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return manifest
+
+
+def check_choice(precision: Precision, device: Device) -> None:
+    """Raise `ConfigurationError` for a precision that the device has not, or a device that is not here."""
+    if precision not in PRECISIONS[device]:
+        raise ConfigurationError(f"On {device} choose one of {', '.join(PRECISIONS[device])}, not {precision}.")
+    if device == "cuda" and not genai.is_cuda_available():
+        raise ConfigurationError(
+            "An export for CUDA is checked on CUDA: run this where there is a GPU, with onnxruntime-genai-cuda "
+            "in the export environment."
+        )
+
+
+def _write_version(staged: Path, checkpoint: LlamaCheckpoint, precision: Precision, device: Device) -> None:
+    # mkdtemp makes folders that only their owner can enter; a server under another user reads these.
+    staged.chmod(0o755)
+    # Remote code stays off: it is the builder's default, said again here.
+    options = ["hf_remote=false", "hf_token=false"]
+    place = ("", str(checkpoint.folder), str(staged), precision, device, str(staged / "cache"))
+    try:
+        create_model(*place, **parse_extra_options(*place, options))
+    except (ValueError, KeyError, NotImplementedError, RuntimeError) as exc:
+        raise ConfigurationError(f"onnxruntime-genai's builder cannot export this checkpoint: {exc}") from exc
+    shutil.rmtree(staged / "cache", ignore_errors=True)
+
+
+def _manifest(
+    source: Source,
+    checkpoint: LlamaCheckpoint,
+    staged: Path,
+    precision: Precision,
+    device: Device,
+    figures: LlamaParity,
+) -> LlamaManifest:
+    return LlamaManifest(
+        model=LLAMA,
+        source=source.name,
+        revision=source.revision,
+        licence=checkpoint.licence,
+        precision=precision,
+        device=device,
+        builder=f"onnxruntime-genai {version_of('onnxruntime-genai')}",
+        context_length=checkpoint.context_length,
+        layers=checkpoint.layers,
+        tokenizer=f"{VERSION}/tokenizer.json",
+        chat_template=True,
+        checkpoint_sha256=sha256_of(checkpoint.weights),
+        sha256=sha256_of(tuple(sorted(each for each in staged.iterdir() if each.is_file()))),
+        parity=figures,
+    )
+
+
+def _replace(version: Path, staged: Path) -> None:
+    """Put the staged folder in the version's place."""
+    retired = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=version.parent))
+    try:
+        if version.exists():
+            version.rename(retired / VERSION)
+        staged.rename(version)
+    finally:
+        shutil.rmtree(retired, ignore_errors=True)
