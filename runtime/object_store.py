@@ -97,13 +97,6 @@ class ObjectStore:
         except NotFound:
             return
 
-    async def delete_prefix(self, prefix: str) -> int:
-        """Remove all objects under a prefix; returns how many."""
-        keys = [meta.key async for meta in self.list(prefix)]
-        for key in keys:
-            await self.delete(key)
-        return len(keys)
-
     async def list(self, prefix: str) -> AsyncIterator[ObjectMeta]:
         """All objects whose key begins with `prefix` (whole path segments), in batches behind the scenes."""
         stream = iter(obstore.list(self._store, prefix.rstrip("/"), chunk_size=1000))

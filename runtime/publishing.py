@@ -81,7 +81,8 @@ class DocumentPublisher:
 
         Raises:
             InvalidInput: a name that the store cannot hold.
-            DependencyDown: Kafka or the store is away; nothing was taken in.
+            DependencyDown: Kafka or the store is away; nothing was taken in. Where Kafka went away just now, a
+                document that was there before has its new bytes in the store already; sending it again mends that.
         """
         key = object_key(tenant, collection, source_key)
         await self._require_kafka()
