@@ -40,7 +40,8 @@ async def test_a_delete_is_noted_with_its_version_for_longer_than_answers_are_ke
 async def test_without_redis_a_delete_goes_on_and_redis_is_left_alone_for_a_while() -> None:
     now_s = 0.0
     with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        held.bind(("127.0.0.1", 0))
+        held.listen()  # takes connections and never answers: the slowest way to be away
         gone = RedisGoneList(f"redis://127.0.0.1:{held.getsockname()[1]}/0", clock=lambda: now_s)
         async with asyncio.timeout(5):
             for version in range(100):
