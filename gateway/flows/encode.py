@@ -1,11 +1,19 @@
 """Words and picture to one joint query vector, within the encoders' share of the budget."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.errors import DeadlineExceeded, DependencyDown, DependencyFailed, InvalidInput, TriremeError
+from contracts.errors import (
+    DeadlineExceeded,
+    DependencyDown,
+    DependencyFailed,
+    InvalidInput,
+    Overloaded,
+    TriremeError,
+)
 from contracts.joint import Vector, join_query
 from contracts.space import Tower
 from contracts.tensors import PRIORITY_QUERY
@@ -16,8 +24,7 @@ from gateway.core.query import SearchQuery
 from gateway.flows.ports import QueryEncoder
 from runtime.breaker import CircuitBreaker
 
-# Towers whose halves one vector fills, and what makes it.
-_Run = tuple[tuple[Tower, ...], Callable[[], Coroutine[Any, Any, Vector]]]
+Work = Callable[[], Coroutine[Any, Any, Vector]]
 
 _FAILURES = 5
 _RESET_S = 1.0
@@ -25,10 +32,27 @@ _RESET_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A joint query, float32 [dim], and the towers that are missing in it."""
+    """A joint query, float32 [dim], and the towers that did not answer."""
 
     vector: Vector
     missing: tuple[Tower, ...]
+
+
+@dataclass(slots=True)
+class _Run:
+    """One vector to be made.
+
+    Args:
+        halves: towers whose halves of the query it fills.
+        servers: who can make it, in the order in which they are asked.
+        asked: who was asked last.
+        failed: those that another one had to stand in for.
+    """
+
+    halves: tuple[Tower, ...]
+    servers: tuple[tuple[Tower, Work], ...]
+    asked: Tower
+    failed: list[Tower] = field(default_factory=list)
 
 
 class EncodeQuery:
@@ -36,7 +60,8 @@ class EncodeQuery:
 
     A tower whose weight is zero is not run. Where the CLIP text tower is the text encoder itself, one run
     serves both, on the CLIP tower's server: the text encoder's may be busy with a batch of a document's chunks,
-    which takes longer than a search may. A breaker leaves out a tower that keeps failing: it costs no time then.
+    which takes longer than a search may. Should that server fail, the text encoder's stands in. A breaker leaves
+    out a tower that keeps failing: it costs no time then.
     """
 
     def __init__(self, encoder: QueryEncoder, clock: Clock) -> None:
@@ -46,6 +71,7 @@ class EncodeQuery:
             tower: CircuitBreaker(tower, failures=_FAILURES, reset_s=_RESET_S, clock=clock.monotonic_s)
             for tower in ("text", "clip_text", "clip_image")
         }
+        self._trials: set[asyncio.Task[None]] = set()
 
     async def encode(self, query: SearchQuery, budget: Budget, trace: TraceContext) -> Encoded:
         """The joint vector of a query.
@@ -62,29 +88,35 @@ class EncodeQuery:
             raise InvalidInput(
                 "The weights leave nothing of the query: at least one that applies must not be zero."
             )
-        tasks: dict[asyncio.Task[Vector], tuple[Tower, ...]] = {
-            asyncio.create_task(run()): towers for towers, run in runs if self._breakers[towers[0]].allow()
-        }
+        tasks = {asyncio.create_task(self._vector(run)): run for run in runs}
         try:
             done = await self._wait(set(tasks), budget)
         finally:
             for task in tasks:
                 task.cancel()
         vectors: dict[Tower, Vector] = {}
+        missing: list[Tower] = []
         errors: list[TriremeError] = []
-        for task, towers in tasks.items():
+        late: list[_Run] = []
+        for task, run in tasks.items():
             try:
                 if task not in done:
                     raise DeadlineExceeded("The encoders did not answer in time.")
-                vectors.update(dict.fromkeys(towers, task.result()))
-                self._breakers[towers[0]].succeeded()
+                vectors.update(dict.fromkeys(run.halves, task.result()))
+                missing += (tower for tower in run.failed if tower in run.halves)
             except InvalidInput:
                 raise
             except TriremeError as exc:
                 errors.append(exc)
-                self._count(towers[0], exc, others_ready=bool(done))
+                missing += run.halves
+                if isinstance(exc, DeadlineExceeded):
+                    late.append(run)
+        for run in late:
+            # Slowness counts only where something else was ready and had to wait, or can stand in the next time.
+            if vectors or run.asked != run.servers[-1][0]:
+                self._breakers[run.asked].failed()
         if not vectors:
-            raise errors[0] if errors else DependencyDown("triton", "No encoder can be reached at the moment.")
+            raise errors[0]
         vector = join_query(
             self._encoder.space,
             query.weights,
@@ -92,7 +124,7 @@ class EncodeQuery:
             clip_text=vectors.get("clip_text"),
             images=[vectors["clip_image"]] if "clip_image" in vectors else [],
         )
-        return Encoded(vector, tuple(t for towers, _ in runs for t in towers if t not in vectors))
+        return Encoded(vector, tuple(missing))
 
     def states(self) -> Iterator[tuple[str, str]]:
         """Name and state of every tower's breaker."""
@@ -100,8 +132,6 @@ class EncodeQuery:
             yield breaker.name, breaker.state
 
     async def _wait(self, tasks: set[asyncio.Task[Vector]], budget: Budget) -> set[asyncio.Task[Vector]]:
-        if not tasks:
-            return set()
         left_s = budget.encode_until_s - self._clock.monotonic_s()
         done, pending = await asyncio.wait(tasks, timeout=max(0.0, left_s))
         while pending and not any(task.exception() is None for task in done):
@@ -114,48 +144,85 @@ class EncodeQuery:
             done |= newly
         return done
 
-    def _count(self, tower: Tower, error: TriremeError, *, others_ready: bool) -> None:
-        """Hold a failure against a tower; slowness only where another half was ready and had to wait for it."""
-        late = isinstance(error, DeadlineExceeded)
-        if isinstance(error, DependencyDown | DependencyFailed) or (late and others_ready):
-            self._breakers[tower].failed()
+    async def _vector(self, run: _Run) -> Vector:
+        """The vector from the first server that gives it; one that failed lately is only tried beside the next."""
+        error: TriremeError = DependencyDown("triton", "No encoder can be reached at the moment.")
+        for server, work in run.servers:
+            breaker, is_last = self._breakers[server], server == run.servers[-1][0]
+            trusted = breaker.state == "closed"
+            if breaker.allow():
+                if trusted or is_last:
+                    run.asked = server
+                    try:
+                        return await self._ask(server, work)
+                    except (DependencyDown, DependencyFailed, Overloaded) as exc:
+                        error = exc
+                else:
+                    self._try_beside(server, work)
+            run.failed.append(server)
+        raise error
+
+    async def _ask(self, server: Tower, work: Work) -> Vector:
+        try:
+            vector = await work()
+        except (DependencyDown, DependencyFailed):
+            self._breakers[server].failed()
+            raise
+        self._breakers[server].succeeded()
+        return vector
+
+    def _try_beside(self, server: Tower, work: Work) -> None:
+        """See whether a server is back without letting a search wait for it; `work` has a deadline of its own."""
+
+        async def trial() -> None:
+            with contextlib.suppress(TriremeError):
+                await self._ask(server, work)
+
+        task = asyncio.create_task(trial())
+        self._trials.add(task)
+        task.add_done_callback(self._trials.discard)
 
     def _runs(self, query: SearchQuery, budget: Budget, trace: TraceContext) -> list[_Run]:
-        """The towers to run, each with the halves that its vector fills."""
+        """The vectors to make, each with the halves that it fills."""
         weights, words, picture = query.weights, query.words, query.picture
-        timeout_s = max(0.001, budget.shard_deadline_s - self._clock.monotonic_s())
         runs: list[_Run] = []
         wants_text = words is not None and weights.text_text != 0
         wants_clip = words is not None and weights.text_image != 0
         shared = self._encoder.shares_text_tower
 
+        def left_s() -> float:
+            return max(0.001, budget.shard_deadline_s - self._clock.monotonic_s())
+
         async def text() -> Vector:
             assert words is not None
             rows = await self._encoder.embed_texts(
-                [words], priority=PRIORITY_QUERY, timeout_s=timeout_s, trace=trace
+                [words], priority=PRIORITY_QUERY, timeout_s=left_s(), trace=trace
             )
             row: Vector = rows[0]
             return row
 
         async def clip_text() -> Vector:
             assert words is not None
-            return await self._encoder.embed_query_words(words, timeout_s=timeout_s, trace=trace)
+            return await self._encoder.embed_query_words(words, timeout_s=left_s(), trace=trace)
 
         async def clip_image() -> Vector:
             assert picture is not None
             rows = await self._encoder.embed_pictures(
-                [picture.pixels], priority=PRIORITY_QUERY, timeout_s=timeout_s, trace=trace
+                [picture.pixels], priority=PRIORITY_QUERY, timeout_s=left_s(), trace=trace
             )
             row: Vector = rows[0]
             return row
 
+        def add(halves: tuple[Tower, ...], *servers: tuple[Tower, Work]) -> None:
+            runs.append(_Run(halves, servers, servers[0][0]))
+
         if shared and (wants_text or wants_clip):
             wanted: tuple[tuple[Tower, bool], ...] = (("clip_text", wants_clip), ("text", wants_text))
-            runs.append((tuple(tower for tower, is_wanted in wanted if is_wanted), clip_text))
+            add(tuple(tower for tower, is_wanted in wanted if is_wanted), ("clip_text", clip_text), ("text", text))
         elif wants_text:
-            runs.append((("text",), text))
+            add(("text",), ("text", text))
         if wants_clip and not shared:
-            runs.append((("clip_text",), clip_text))
+            add(("clip_text",), ("clip_text", clip_text))
         if picture is not None and weights.image_image != 0:
-            runs.append((("clip_image",), clip_image))
+            add(("clip_image",), ("clip_image", clip_image))
         return runs

@@ -68,44 +68,6 @@ def test_a_tower_without_weight_is_not_run() -> None:
     run(scenario())
 
 
-def test_one_run_serves_both_halves_where_the_text_towers_are_one() -> None:
-    async def scenario() -> None:
-        search = started()
-        search.encoder.shares_text_tower = True
-        response = await search.words("bees and flowers")
-        # The CLIP tower's server is the one that documents do not keep busy.
-        assert search.encoder.calls == ["clip_text"]
-        assert ids(response.hits) == ids(search_everything(corpus(), "bees and flowers", 5))
-
-    run(scenario())
-
-
-@pytest.mark.parametrize("weights", [Weights(text_image=0.0), Weights(text_text=0.0)])
-def test_one_text_tower_for_both_fills_only_the_halves_that_count(weights: Weights) -> None:
-    async def scenario() -> None:
-        search = started()
-        search.encoder.shares_text_tower = True
-        response = await search.words("bees and flowers", weights=weights)
-        assert search.encoder.calls == ["clip_text"]
-        expected = search_everything(corpus(), "bees and flowers", 5, weights)
-        assert [hit.score for hit in response.hits] == pytest.approx([hit.score for hit in expected], abs=1e-6)
-
-    run(scenario())
-
-
-def test_a_shared_text_tower_that_is_away_leaves_the_picture_to_search_with() -> None:
-    async def scenario() -> None:
-        search = started()
-        search.encoder.shares_text_tower = True
-        search.encoder.failing["clip_text"] = DependencyDown("triton")
-        query = SearchQuery(words="bees", picture=picture(), k=5)
-        response = await search.flow.search(query, trace=TRACE)
-        assert sorted(response.degraded) == ["clip_text", "text"]
-        assert response.hits
-
-    run(scenario())
-
-
 def test_weights_that_leave_nothing_of_the_query_are_refused() -> None:
     async def scenario() -> None:
         with pytest.raises(InvalidInput, match="weights"):
