@@ -4,14 +4,16 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from export.demo_clip.config import CARD, DIM, IMAGE_SIZE, MEAN, STD, WEIGHTS
 from export.demo_clip.graph import OPSET, build_graph, read_weights
-from export.demo_clip.heldout import embed_pictures, read_heldout
+from export.demo_clip.heldout import Vectors, embed_pictures, read_heldout
 
 MODEL = "clip_image"
 VERSION = "1"
@@ -27,24 +29,32 @@ class ParityError(Exception):
 def export_clip_image(repository: Path) -> Path:
     """Write `clip_image/1/model.onnx` and `clip_image/manifest.json`; returns the version folder.
 
-    An export is staged beside the version it replaces, compared with PyTorch's recorded vectors, and only then
-    moved into place. Takes about a second.
+    The graph is compared with PyTorch's recorded vectors before anything is written. Takes about a second.
 
     Raises:
         ParityError: the graph is not the network that was trained; the repository is left as it was.
     """
-    folder = repository / MODEL
+    model = build_graph(read_weights())
+    parity = check_parity(model)
+    return place_version(repository / MODEL, model, _manifest(parity))
+
+
+def place_version(folder: Path, model: onnx.ModelProto, manifest: Mapping[str, object]) -> Path:
+    """Put a checked model in the place of version 1 of `folder`, with its manifest; returns the version folder.
+
+    The version is staged beside the one it replaces, and moved into place when it is written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=folder))
     try:
         # mkdtemp makes folders that only their owner can enter; a server under another user reads this one.
         staged.chmod(0o755)
-        model = build_graph(read_weights())
-        parity = check_parity(model)
         onnx.save(model, staged / "model.onnx")
         version = folder / VERSION
         _replace(version, staged)
-        _write_manifest(folder, parity)
+        described = folder / f"{STAGED_PREFIX}manifest.json"
+        described.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        described.replace(folder / "manifest.json")
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return version
@@ -57,19 +67,24 @@ def check_parity(model: onnx.ModelProto) -> dict[str, float]:
         ParityError: a cosine is below MIN_COSINE.
     """
     heldout = read_heldout()
-    n = len(heldout.reference)
-    vectors = embed_pictures(model.SerializeToString(), heldout.pictures[:n])
-    cosines = (vectors * heldout.reference).sum(axis=1)
+    return compare_vectors(model, heldout.pictures, heldout.reference)
+
+
+def compare_vectors(model: onnx.ModelProto, pictures: NDArray[np.uint8], reference: Vectors) -> dict[str, float]:
+    """Compares the graph's vectors of the first pictures with PyTorch's of the same. Raises as `check_parity`."""
+    n = len(reference)
+    vectors = embed_pictures(model.SerializeToString(), pictures[:n])
+    cosines = (vectors * reference).sum(axis=1)
     worst = float(cosines.min())
     if n == 0 or not worst >= MIN_COSINE:
         raise ParityError(f"cosine {worst:.6f} to PyTorch's vectors is below {MIN_COSINE}")
-    largest = float(np.abs(vectors - heldout.reference).max())
+    largest = float(np.abs(vectors - reference).max())
     return {"pictures": n, "min_cosine": round(worst, 7), "max_abs_error": round(largest, 8)}
 
 
-def _write_manifest(folder: Path, parity: dict[str, float]) -> None:
+def _manifest(parity: Mapping[str, float]) -> dict[str, object]:
     card = json.loads(CARD.read_text(encoding="utf-8"))
-    manifest = {
+    return {
         "model": MODEL,
         "source": f"{card['model']}, {card['training']['trained']}",
         "licence": card["licence"],
@@ -87,9 +102,6 @@ def _write_manifest(folder: Path, parity: dict[str, float]) -> None:
         "parity": parity,
         "held_out": card["held_out"]["as trained"]["all"],
     }
-    staged = folder / f"{STAGED_PREFIX}manifest.json"
-    staged.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    staged.replace(folder / "manifest.json")
 
 
 def _replace(version: Path, staged: Path) -> None:

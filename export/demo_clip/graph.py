@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
 
-from export.demo_clip.config import DIM, IMAGE_SIZE, MEAN, STD, WEIGHTS
+from export.demo_clip.config import IMAGE_SIZE, MEAN, STD, WEIGHTS
 
 OPSET = 17
 IR_VERSION = 8  # What ONNX Runtime 1.14 and later read.
@@ -43,7 +43,7 @@ class _Builder:
         return output
 
     def conv(self, x: str, prefix: str, stride: int) -> str:
-        """A 3x3 convolution with the batch norm after it folded in."""
+        """A convolution with the batch norm after it folded in."""
         part = {
             key: self._weights[f"{prefix}.norm.{key}"] for key in ("weight", "bias", "running_mean", "running_var")
         }
@@ -51,20 +51,25 @@ class _Builder:
         kernel = self._weights[f"{prefix}.conv.weight"] * factor[:, None, None, None]
         bias = part["bias"] - part["running_mean"] * factor
         inputs = [x, self.constant(f"{prefix}.weight", kernel), self.constant(f"{prefix}.bias", bias)]
-        return self.node("Conv", inputs, f"{prefix}.out", strides=[stride, stride], pads=[1, 1, 1, 1])
+        margin = kernel.shape[-1] // 2
+        return self.node("Conv", inputs, f"{prefix}.out", strides=[stride, stride], pads=[margin] * 4)
 
     def layer(self, x: str, index: int) -> str:
-        """Layer `index` of the body: a halving convolution, or a residual block around two."""
+        """Layer `index` of the body: a shrinking convolution, or a residual block around two."""
         prefix = f"body.{index}"
-        if f"{prefix}.conv.weight" in self._weights:
-            return self.node("Relu", [self.conv(x, prefix, 2)], f"{prefix}.relu")
+        kernel = self._weights.get(f"{prefix}.conv.weight")
+        if kernel is not None:
+            # A kernel of 2 * stride - 1 pixels, as `model.Conv` has it: 3 halves, 5 keeps a third.
+            return self.node("Relu", [self.conv(x, prefix, (kernel.shape[-1] + 1) // 2)], f"{prefix}.relu")
         inner = self.node("Relu", [self.conv(x, f"{prefix}.first", 1)], f"{prefix}.inner")
         branch = self.conv(inner, f"{prefix}.second", 1)
         return self.node("Relu", [self.node("Add", [x, branch], f"{prefix}.sum")], f"{prefix}.relu")
 
 
-def build_graph(weights: Weights) -> onnx.ModelProto:
+def build_graph(weights: Weights, name: str = "clip_image", image_size: int = IMAGE_SIZE) -> onnx.ModelProto:
     """`image` UINT8 [B, 96, 96, 3] -> `embedding` FP32 [B, 384], unit length; scaling and normalising inside.
+
+    How many layers there are, how wide they are and how far each shrinks the picture is told by the weights.
 
     Raises:
         KeyError: a tensor is missing.
@@ -89,9 +94,9 @@ def build_graph(weights: Weights) -> onnx.ModelProto:
     build.node("LpNormalization", [x], "embedding", axis=-1, p=2)
     graph = helper.make_graph(
         build.nodes,
-        "clip_image",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", IMAGE_SIZE, IMAGE_SIZE, 3])],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", DIM])],
+        name,
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", image_size, image_size, 3])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", len(weights["head.bias"])])],
         build.initializers,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="trireme")

@@ -5,6 +5,7 @@ No PyTorch.
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -38,21 +39,26 @@ class HeldOut:
 def read_heldout() -> HeldOut:
     """The pack that is checked in beside this file."""
     listing = json.loads(HELDOUT_NAMES.read_text(encoding="utf-8"))
-    with Image.open(HELDOUT_PICTURES) as opened:
-        sheet = np.asarray(opened.convert("RGB"))
-    tiles = []
-    for index in range(len(listing["subject_of"])):
-        y, x = (index // COLUMNS) * IMAGE_SIZE, (index % COLUMNS) * IMAGE_SIZE
-        tiles.append(sheet[y : y + IMAGE_SIZE, x : x + IMAGE_SIZE])
     stored = load_file(HELDOUT_VECTORS)
     return HeldOut(
-        pictures=np.stack(tiles),
+        pictures=read_sheet(HELDOUT_PICTURES, len(listing["subject_of"])),
         subject_of=np.asarray(listing["subject_of"], np.int64),
         names=listing["names"],
         groups=listing["groups"],
         queries=np.asarray(stored["queries"], np.float32),
         reference=np.asarray(stored["reference"], np.float32),
     )
+
+
+def read_sheet(path: Path, n: int) -> NDArray[np.uint8]:
+    """The first `n` pictures of a sheet, row by row; UINT8 [n, S, S, 3]."""
+    with Image.open(path) as opened:
+        sheet = np.asarray(opened.convert("RGB"))
+    tiles = []
+    for index in range(n):
+        y, x = (index // COLUMNS) * IMAGE_SIZE, (index % COLUMNS) * IMAGE_SIZE
+        tiles.append(sheet[y : y + IMAGE_SIZE, x : x + IMAGE_SIZE])
+    return np.stack(tiles)
 
 
 def embed_pictures(model: bytes, pictures: NDArray[np.uint8], batch: int = 32) -> Vectors:

@@ -3,6 +3,8 @@
 `graph` writes the same network as ONNX.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,11 +18,15 @@ BLOCKS = (0, 1, 2, 1)
 
 
 class Conv(nn.Module):
-    """3x3 convolution, batch norm, and ReLU unless it ends a residual branch."""
+    """Convolution, batch norm, and ReLU unless it ends a residual branch.
+
+    The kernel is 3x3, and larger where a stride of more than 2 would otherwise miss pixels: 2 * stride - 1.
+    """
 
     def __init__(self, n_in: int, n_out: int, stride: int = 1, relu: bool = True) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(n_in, n_out, 3, stride, padding=1, bias=False)
+        kernel = max(3, 2 * stride - 1)
+        self.conv = nn.Conv2d(n_in, n_out, kernel, stride, padding=kernel // 2, bias=False)
         self.norm = nn.BatchNorm2d(n_out)
         self.relu = relu
 
@@ -42,18 +48,28 @@ class Block(nn.Module):
 
 
 class PictureTower(nn.Module):
-    """UINT8 pictures [B, H, W, 3] -> unit vectors FP32 [B, 384]."""
+    """UINT8 pictures [B, H, W, 3] -> unit vectors FP32 [B, dim]. By default the demo CLIP's own sizes.
 
-    def __init__(self) -> None:
+    Args:
+        stem_stride: how much the first convolution shrinks the picture; all others halve it.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int] = WIDTHS,
+        blocks: Sequence[int] = BLOCKS,
+        stem_stride: int = 2,
+        dim: int = DIM,
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         n_in = 3
-        for width, blocks in zip(WIDTHS, BLOCKS, strict=True):
-            layers.append(Conv(n_in, width, stride=2))
-            layers.extend(Block(width) for _ in range(blocks))
+        for width, n_blocks in zip(widths, blocks, strict=True):
+            layers.append(Conv(n_in, width, stride=2 if layers else stem_stride))
+            layers.extend(Block(width) for _ in range(n_blocks))
             n_in = width
         self.body = nn.Sequential(*layers)
-        self.head = nn.Linear(2 * n_in, DIM)
+        self.head = nn.Linear(2 * n_in, dim)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * 255.0, persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1) * 255.0, persistent=False)
 

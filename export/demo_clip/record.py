@@ -5,6 +5,7 @@ Run with the export environment: `python -m export.demo_clip.record`.
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,16 +61,21 @@ def write_heldout(subjects: list[Subject], groups: list[str]) -> None:
             rng = random.Random(f"heldout:{config.HELDOUT_SEED}:{subject.names[0]}:{take}")
             tiles.append(render(subject, rng, config.IMAGE_SIZE))
             subject_of.append(number)
-    size = config.IMAGE_SIZE
-    sheet = Image.new("RGB", (COLUMNS * size, -(-len(tiles) // COLUMNS) * size))
-    for index, tile in enumerate(tiles):
-        sheet.paste(tile, ((index % COLUMNS) * size, (index // COLUMNS) * size))
-    sheet.save(config.HELDOUT_PICTURES, "WEBP", quality=82, method=6)
+    write_sheet(tiles, config.HELDOUT_PICTURES)
     names = [subject.names[0] for subject in subjects]
     listing = {"names": names, "groups": groups, "subject_of": subject_of}
     config.HELDOUT_NAMES.write_text(json.dumps(listing, ensure_ascii=False, indent=0), encoding="utf-8")
     queries = encode_texts([_query(subject) for subject in subjects]).astype(np.float16)
     save_arrays({"queries": queries, "reference": np.zeros((0, config.DIM), np.float32)}, config.HELDOUT_VECTORS)
+
+
+def write_sheet(tiles: Sequence[Image.Image], path: Path) -> None:
+    """All pictures on one WebP, row by row, as `heldout.read_sheet` reads them."""
+    size = config.IMAGE_SIZE
+    sheet = Image.new("RGB", (COLUMNS * size, -(-len(tiles) // COLUMNS) * size))
+    for index, tile in enumerate(tiles):
+        sheet.paste(tile, ((index % COLUMNS) * size, (index // COLUMNS) * size))
+    sheet.save(path, "WEBP", quality=82, method=6)
 
 
 def write_reference(tower: PictureTower) -> None:
