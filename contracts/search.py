@@ -81,6 +81,8 @@ class SearchReply(Message, frozen=True, kw_only=True):
 
     Args:
         outcome: "ok", or "failed" with a reason; a request past its deadline gets no answer at all.
+        generation: the shard's. Requests reach the shards of all generations that are up; a reply of another one
+            than the request names says nothing about the shard that was asked.
         queue_ms, search_ms: time from taking the request off the log to its search, and time of the search itself
             with re-ranking. Both by the shard's own clock: no two machines' clocks are compared.
         applied_offset: offset of the last update this shard has applied, None before the first.
@@ -94,6 +96,7 @@ class SearchReply(Message, frozen=True, kw_only=True):
     n_shards: int
     group: int
     outcome: Literal["ok", "failed"]
+    generation: str | None = None
     hits: tuple[ShardHit, ...] = ()
     reason: str | None = None
     queue_ms: float = 0.0

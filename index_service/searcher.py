@@ -118,5 +118,6 @@ def _without_hits(message: SearchReply, error: BadMessage) -> SearchReply:
         n_shards=message.n_shards,
         group=message.group,
         outcome="failed",
+        generation=message.generation,
         reason=f"The reply cannot be sent: {error.message}",
     )

@@ -180,6 +180,8 @@ class AskShards:
         self._meter.hedged("failed" if asking.failed else "late")
 
     def _take(self, gathered: Gathered, asking: _Asking, reply: SearchReply) -> None:
+        if reply.generation not in {None, asking.request.generation}:
+            return  # Shards of other generations read the same requests and refuse them.
         now_s = self._clock.monotonic_s()
         place = (reply.group, reply.shard)
         good = reply.outcome == "ok"

@@ -175,6 +175,8 @@ class SearchingBus:
         self.behaviour = {(group, shard): ShardBehaviour() for group in (0, 1) for shard in range(n_shards)}
         # (group, shard) pairs that answer every request although they were not asked.
         self.answers_beside: list[tuple[int, int]] = []
+        # A second generation whose shards of group 0 read the same requests and refuse them.
+        self.other_generation: str | None = None
         self.sent: list[tuple[float, int, SearchRequest]] = []
         self._ids = itertools.count()
         self._open: dict[str, FakeConversation] = {}
@@ -210,6 +212,9 @@ class SearchingBus:
                 loop.call_later(behaviour.delay_s, self._answer, request, group, shard)
         for place in self.answers_beside:
             loop.call_later(0.001, self._answer, request, *place)
+        if self.other_generation is not None and group == 0:
+            for shard in request.shards or range(self.n_shards):
+                loop.call_later(0.001, self._refuse, request, shard, self.other_generation)
 
     def close(self, correlation_id: str) -> None:
         self._open.pop(correlation_id, None)
@@ -222,13 +227,30 @@ class SearchingBus:
             shard=shard,
             n_shards=self.n_shards,
             group=group,
+            generation=request.generation,
             outcome="failed" if failing else "ok",
             reason="The shard was told to fail." if failing else None,
             hits=() if failing else self._search(request, shard),
             search_ms=0.5,
         )
-        reply = decode(SearchReply, encode(reply))
-        conversation = self._open.get(request.correlation_id)
+        self._deliver(decode(SearchReply, encode(reply)))
+
+    def _refuse(self, request: SearchRequest, shard: int, generation: str) -> None:
+        self._deliver(
+            SearchReply(
+                tenant=request.tenant,
+                correlation_id=request.correlation_id,
+                shard=shard,
+                n_shards=self.n_shards,
+                group=0,
+                generation=generation,
+                outcome="failed",
+                reason=f"The query asks for generation {request.generation}, this is {generation}.",
+            )
+        )
+
+    def _deliver(self, reply: SearchReply) -> None:
+        conversation = self._open.get(reply.correlation_id)
         if conversation is None:
             self._late.append((asyncio.get_running_loop().time(), reply))
         else:

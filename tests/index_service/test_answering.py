@@ -57,6 +57,7 @@ def test_every_hosted_shard_answers_once_to_the_gateways_partition(hosted):
         message = reply.message
         assert (message.correlation_id, message.outcome, message.group, message.n_shards) == ("gw-1", "ok", 1, 3)
         assert (reply.partition, reply.trace.trace_id) == (17, TRACE.trace_id)
+        assert message.generation == SPEC.generation
         assert message.queue_ms >= 0
         assert message.applied_offset == 8
         assert message.items == hosted[message.shard].shard.n_items == message.vectors_scanned
@@ -105,6 +106,7 @@ def test_faulty_request_is_answered_with_a_reason_and_disturbs_no_other(hosted, 
     refusals = [reply.message for reply in replies if reply.message.correlation_id == "bad"]
     assert [message.outcome for message in refusals] == ["failed"] * 3
     assert all(message.reason and not message.hits for message in refusals)
+    assert {message.generation for message in refusals} == {SPEC.generation}
     assert [r.message.outcome for r in replies if r.message.correlation_id == "gw-1"] == ["ok"] * 3
     assert (tally.refused, tally.answered) == (3, 3)
 
