@@ -12,6 +12,9 @@ from contracts.status import STATUS_STAGES, DocumentStatus, StageEvent, StatusSt
 
 T = TypeVar("T")
 
+_FOREIGN_CURSOR = "The cursor is not one that a list of documents gave."
+# Far from any real time, and still a number that SQLite can compare.
+_LATEST_MS = 2**62
 # States that no further event of the same version is needed for.
 SETTLED = frozenset({"indexed", "failed", "deleted", "expired", "superseded"})
 
@@ -36,9 +39,12 @@ def read_cursor(cursor: str) -> Position:
     """
     try:
         added_ms, _, doc_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(".")
-        return Position(int(added_ms), doc_id)
+        position = Position(int(added_ms), doc_id)
     except (binascii.Error, ValueError) as exc:
-        raise InvalidInput("The cursor is not one that a list of documents gave.") from exc
+        raise InvalidInput(_FOREIGN_CURSOR) from exc
+    if not 0 <= position.added_ms < _LATEST_MS:
+        raise InvalidInput(_FOREIGN_CURSOR)
+    return position
 
 
 def view_of(status: DocumentStatus) -> DocumentView:

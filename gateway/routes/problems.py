@@ -33,6 +33,9 @@ STATUS: Mapping[type[errors.TriremeError], int] = {
     errors.DependencyFailed: 502,
 }
 _RETRY_DEADLINE_S = 1.0
+# Names of unknown fields are the caller's: a body of megabytes shall not come back as an error of megabytes.
+_MOST_SENTENCES = 10
+_LONGEST_PLACE = 100
 
 _log = get_logger(__name__)
 
@@ -81,15 +84,19 @@ def problem_of(error: errors.TriremeError, trace_id: str | None) -> Response:
 
 
 def sentences(details: list[ErrorDetails] | list[Any], *, skip: int = 0) -> list[str]:
-    """Validation errors as sentences that name the field and never repeat what was sent.
+    """Validation errors as sentences that name the field and never repeat what was sent; the first few of many.
 
     Args:
         skip: parts of a field's place to leave out; FastAPI puts "query" or "path" in front.
     """
     lines = []
-    for detail in details:
+    for detail in details[:_MOST_SENTENCES]:
         place = ".".join(str(part) for part in detail["loc"][skip:])
+        if len(place) > _LONGEST_PLACE:
+            place = f"{place[:_LONGEST_PLACE]}…"
         lines.append(f"{place or 'The request'}: {detail['msg']}.")
+    if len(details) > _MOST_SENTENCES:
+        lines.append(f"There are {len(details) - _MOST_SENTENCES:,} more errors like these.")
     return lines
 
 

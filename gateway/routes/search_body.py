@@ -3,12 +3,12 @@
 import asyncio
 import base64
 import binascii
-import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 
 from contracts.errors import InvalidInput, PayloadTooLarge, UnsupportedMedia
@@ -27,6 +27,7 @@ _LARGE_BYTES = 256 * 1024
 
 Weight = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=700)]
+Milliseconds = Annotated[int, Field(ge=0, lt=2**53, description="Unix time in milliseconds.")]
 Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)]
 
 
@@ -49,8 +50,8 @@ class FilterBody(BaseModel):
     kinds: Annotated[tuple[Literal["text", "picture"], ...], Field(min_length=1, max_length=2)] | None = None
     doc_ids: Names | None = None
     content_types: Names | None = None
-    added_after_ms: int | None = Field(default=None, ge=0, description="Unix time in milliseconds.")
-    added_before_ms: int | None = Field(default=None, ge=0, description="Unix time in milliseconds.")
+    added_after_ms: Milliseconds | None = None
+    added_before_ms: Milliseconds | None = None
 
 
 class SearchBody(BaseModel):
@@ -177,6 +178,6 @@ def _base64(text: str) -> bytes:
 
 def _json(name: str, text: str) -> Any:
     try:
-        return json.loads(text)
+        return from_json(text)
     except ValueError as exc:
         raise InvalidInput(f"The field '{name}' of the form must hold JSON.") from exc

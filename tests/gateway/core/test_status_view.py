@@ -51,7 +51,10 @@ def test_a_cursor_gives_its_position_back() -> None:
     assert read_cursor(position.cursor()) == position
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "!!!", "bm9uZQ==", "é"])
+TOO_LATE, TOO_EARLY = Position(10**30, "x").cursor(), Position(-1, "x").cursor()
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "!!!", "bm9uZQ==", "é", TOO_LATE, TOO_EARLY])
 def test_anything_else_is_no_cursor(cursor: str) -> None:
     with pytest.raises(InvalidInput):
         read_cursor(cursor)

@@ -118,6 +118,8 @@ async def test_weights_that_are_left_out_have_the_gateways_default() -> None:
         ({"query": "bees", "weights": {"text_text": 0, "text_image": 0}}, "weights"),
         ({"query": "bees", "filter": {"kinds": ["movie"]}}, "filter.kinds"),
         ({"query": "bees", "filter": {"doc_ids": []}}, "filter.doc_ids"),
+        ({"query": "bees", "filter": {"added_after_ms": 10**30}}, "filter.added_after_ms"),
+        ({"query": "bees", "filter": {"added_before_ms": 2**64 - 1}}, "filter.added_before_ms"),
         ({"image": "???"}, "Base64"),
         ({"image": ""}, "0 bytes"),
         ({"image": base64.b64encode(png()[:60]).decode()}, "damaged"),
@@ -134,6 +136,21 @@ async def test_a_body_that_is_no_json_is_422() -> None:
             "/v1/search", content=b'{"query": ', headers={"content-type": "application/json"}
         )
     assert_problem(response, 422, "invalid_input")
+
+
+@pytest.mark.parametrize("weights", ["[" * 100_000, "1" * 5000, "{", "", '{"text_text": "\\ud800"}'])
+async def test_odd_json_in_a_form_is_422(weights: str) -> None:
+    async with Door().client() as client:
+        files = {"query": (None, "bees"), "weights": (None, weights)}
+        response = await client.post("/v1/search", files=files, headers=WRITE)  # type: ignore[arg-type]
+    assert "weights" in str(assert_problem(response, 422, "invalid_input")["detail"])
+
+
+@pytest.mark.parametrize("body", [{f"field-{n}": 1 for n in range(10_000)}, {"k" * 500_000: 1}])
+async def test_an_error_stays_small_however_many_fields_are_wrong(body: dict[str, int]) -> None:
+    response = await post(Door(), {"query": "bees", **body})
+    assert_problem(response, 422, "invalid_input")
+    assert len(response.content) < 4_000
 
 
 async def test_a_query_of_a_megabyte_is_413_with_the_limit_in_the_sentence() -> None:
