@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import httpx
 import pytest
@@ -190,7 +190,7 @@ async def test_the_stream_of_changes_speaks_server_sent_events() -> None:
     await lines.aclose()
 
 
-async def read_stream(door: Door, path: str) -> AsyncIterator[tuple[str, dict[str, object]]]:
+async def read_stream(door: Door, path: str) -> AsyncGenerator[tuple[str, dict[str, object]], None]:
     """Events of an endless stream. httpx waits for a whole body, so the app is called as a server calls it."""
     received: asyncio.Queue[bytes] = asyncio.Queue()
     gone = asyncio.Event()
