@@ -15,6 +15,7 @@ from typing import Literal
 
 import onnxruntime_genai as genai
 from onnxruntime_genai.models.builder import create_model, parse_extra_options
+from safetensors import SafetensorError
 
 from contracts.errors import ConfigurationError
 from contracts.tensors import LLAMA
@@ -86,6 +87,8 @@ def _write_version(staged: Path, checkpoint: LlamaCheckpoint, precision: Precisi
     place = ("", str(checkpoint.folder), str(staged), precision, device, str(staged / "cache"))
     try:
         create_model(*place, **parse_extra_options(*place, options))
+    except SafetensorError as exc:
+        raise ConfigurationError(f"The checkpoint's weights are damaged: {exc}.") from exc
     except (ValueError, KeyError, NotImplementedError, RuntimeError) as exc:
         raise ConfigurationError(f"onnxruntime-genai's builder cannot export this checkpoint: {exc}") from exc
     shutil.rmtree(staged / "cache", ignore_errors=True)
