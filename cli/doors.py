@@ -10,7 +10,7 @@ from cli.files import NamedFile, read_file
 from client.client import TriremeClient
 from contracts.ids import DEFAULT_TENANT
 from contracts.media import sniff_upload
-from runtime.kafka import KafkaProducer
+from runtime.kafka_producer import KafkaProducer
 from runtime.log_epoch import read_log_epoch
 from runtime.object_store import ObjectStore
 from runtime.publishing import DocumentPublisher

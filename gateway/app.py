@@ -37,7 +37,7 @@ from gateway.routes.middleware import TRACE_HEADER, RequestContext
 from gateway.services import Limits, Services
 from gateway.settings import GatewaySettings
 from runtime.breaker import CircuitBreaker
-from runtime.kafka import KafkaProducer
+from runtime.kafka_producer import KafkaProducer
 from runtime.log_epoch import read_log_epoch
 from runtime.object_store import ObjectStore
 from runtime.publishing import DocumentPublisher

@@ -9,7 +9,7 @@ from contracts.codec import Message
 from contracts.errors import BadMessage, DependencyDown, Overloaded
 from contracts.trace import TraceContext
 from index_service.notices import Notice
-from runtime.kafka import Sent
+from runtime.kafka_producer import Sent
 from runtime.telemetry import get_logger
 
 _LOG = get_logger(__name__)
@@ -18,7 +18,7 @@ _RETRY_S = 0.1
 
 
 class Producer(Protocol):
-    """The part of `runtime.kafka.KafkaProducer` that an outbox needs."""
+    """The part of `runtime.kafka_producer.KafkaProducer` that an outbox needs."""
 
     def send(
         self,
@@ -35,6 +35,8 @@ class Producer(Protocol):
 
 class Outbox:
     """Bounded queue of notices that are not acknowledged yet. Used by one thread.
+
+    A notice that Kafka will never take is dropped with an error in the log: it must not hold up the others.
 
     Args:
         limit: when this many wait, `full` is true and the owner stops producing.
@@ -65,10 +67,13 @@ class Outbox:
             _, future = self._waiting[0]
             if future is not None and not future.done():
                 return
-            if future is None or future.exception() is not None:
+            error = future.exception() if future is not None else None
+            if future is None or (error is not None and not isinstance(error, BadMessage)):
                 self._waiting = deque((notice, self._send(notice)) for notice, _ in self._waiting)
                 return
-            self._waiting.popleft()
+            notice, _ = self._waiting.popleft()
+            if error is not None:
+                _LOG.error("notice_not_sendable", topic=notice.topic, key=notice.key, reason=str(error))
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until everything is acknowledged; False when that did not happen in time."""
@@ -91,7 +96,6 @@ class Outbox:
         except (Overloaded, DependencyDown):
             return None
         except BadMessage as exc:
-            _LOG.error("notice_not_sendable", topic=notice.topic, key=notice.key, reason=exc.message)
-            dropped: Future[Sent] = Future()
-            dropped.set_result(Sent(-1, -1))
-            return dropped
+            refused: Future[Sent] = Future()
+            refused.set_exception(exc)
+            return refused

@@ -16,7 +16,8 @@ from index_service.answering import Answerer, Reply
 from index_service.backoff import Backoff
 from index_service.polling import poll_batch
 from index_service.segment import use_faiss_threads
-from runtime.kafka import KafkaProducer, Record, assigned_consumer, log_bounds, to_record
+from runtime.kafka import Record, assigned_consumer, log_bounds, to_record
+from runtime.kafka_producer import KafkaProducer
 from runtime.telemetry import Metrics, get_logger
 
 _LOG = get_logger(__name__)

@@ -17,7 +17,7 @@ from index_service.settings import IndexSettings
 from index_service.shard import Shard
 from index_service.spec import shard_spec
 from runtime.health import HealthServer
-from runtime.kafka import KafkaProducer
+from runtime.kafka_producer import KafkaProducer
 from runtime.object_store import ObjectStore
 from runtime.telemetry import Metrics, get_logger
 

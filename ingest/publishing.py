@@ -9,7 +9,7 @@ from contracts.codec import Message
 from contracts.errors import DependencyDown, Overloaded
 from contracts.trace import TraceContext
 from ingest.work import Outgoing
-from runtime.kafka import Sent
+from runtime.kafka_producer import Sent
 from runtime.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -19,7 +19,7 @@ _LONGEST_WAIT_S = 5.0
 
 
 class RecordSink(Protocol):
-    """Where records go; `runtime.kafka.KafkaProducer` is one."""
+    """Where records go; `runtime.kafka_producer.KafkaProducer` is one."""
 
     def send(
         self,

@@ -15,7 +15,7 @@ from ingest.settings import WorkerSettings
 from ingest.work import Handler
 from ingest.worker import Worker, lanes_of
 from runtime.health import HealthServer
-from runtime.kafka import KafkaProducer
+from runtime.kafka_producer import KafkaProducer
 from runtime.log_epoch import read_log_epoch
 from runtime.object_store import ObjectStore
 from runtime.process import stop_event_on_signals

@@ -9,7 +9,7 @@ from ingest.doors.watch import FolderNotices, WatchedFolder
 from ingest.service import start_process
 from ingest.settings import WatchFolderSettings
 from runtime.health import HealthServer
-from runtime.kafka import KafkaProducer
+from runtime.kafka_producer import KafkaProducer
 from runtime.log_epoch import read_log_epoch
 from runtime.object_store import ObjectStore
 from runtime.process import run_main

@@ -8,7 +8,8 @@ from contracts.codec import decode
 from contracts.errors import DependencyDown
 from contracts.generations import LIVE_STATES, Generation
 from contracts.topics import INDEX_GENERATIONS
-from runtime.kafka import KafkaProducer, assigned_consumer, log_bounds, to_record
+from runtime.kafka import assigned_consumer, log_bounds, to_record
+from runtime.kafka_producer import KafkaProducer
 
 
 def read_generations(bootstrap: str, *, timeout_s: float = 10.0) -> dict[str, Generation]:

@@ -20,7 +20,7 @@ from contracts.keys import object_key
 from contracts.status import StageEvent, status_key
 from contracts.topics import DOCUMENT_STATUS, FILE_ADDED, STATUS_PARTITIONS
 from contracts.trace import TraceContext
-from runtime.kafka import KafkaProducer, Sent
+from runtime.kafka_producer import KafkaProducer, Sent
 from runtime.object_store import ObjectMeta, ObjectStore
 from runtime.telemetry import get_logger
 

@@ -13,7 +13,7 @@ from contracts.ids import DEFAULT_TENANT
 from contracts.space import Space, read_space
 from contracts.topics import FILE_ADDED, fixed_topics, generation_topics
 from runtime.generations import publish_generation, read_generations
-from runtime.kafka import KafkaProducer
+from runtime.kafka_producer import KafkaProducer
 from runtime.log_epoch import settle_log_epoch
 from runtime.object_store import ObjectStore
 from runtime.topics_admin import ensure_topics, topic_identity

@@ -14,7 +14,7 @@ from contracts.search import SearchReply, SearchRequest
 from contracts.topics import SEARCH_REPLIES, SEARCH_REQUESTS
 from contracts.trace import TraceContext
 from gateway.clients.reply_reader import ReplyReader
-from runtime.kafka import KafkaProducer
+from runtime.kafka_producer import KafkaProducer
 from runtime.telemetry import Metrics
 
 # A request that Kafka has not taken by then is of no use to anyone.

@@ -34,7 +34,8 @@ from contracts.topics import (
     index_updates,
 )
 from index_service.spec import ShardSpec, shard_spec
-from runtime.kafka import KafkaProducer, assigned_consumer, log_bounds, to_record
+from runtime.kafka import assigned_consumer, log_bounds, to_record
+from runtime.kafka_producer import KafkaProducer
 from runtime.topics_admin import ensure_topics
 from stack.ports import free_ports
 from tests.index_service.building import IMAGE_DIM, TEXT_DIM

@@ -11,7 +11,7 @@ from index_service.intake import take
 from index_service.outbox import Outbox
 from index_service.shard import Shard
 from index_service.snapshot import LogPosition, newest_snapshot
-from runtime.kafka import Sent
+from runtime.kafka_producer import Sent
 from runtime.object_store import ObjectStore
 from runtime.telemetry import Metrics
 from tests.index_service.building import SPEC, doc, inline, item_set, record

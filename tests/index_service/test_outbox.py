@@ -4,11 +4,11 @@ from concurrent.futures import Future
 
 import pytest
 
-from contracts.errors import DependencyDown, Overloaded
+from contracts.errors import BadMessage, DependencyDown, Overloaded
 from contracts.status import StageEvent
 from index_service.notices import Notice
 from index_service.outbox import Outbox
-from runtime.kafka import Sent
+from runtime.kafka_producer import Sent
 
 
 def notice(number):
@@ -98,3 +98,18 @@ def test_drain_gives_up_in_time(broker):
     outbox.put(notice(0))
     assert not outbox.drain(0.05)
     assert len(outbox) == 1
+
+
+def test_notice_that_the_broker_will_never_take_does_not_hold_up_the_others():
+    broker = Broker()
+    outbox = Outbox(broker)
+    for number in range(3):
+        outbox.put(notice(number))
+    for number, (_, future) in enumerate(broker.sent):
+        if number == 1:
+            future.set_exception(BadMessage("The record is larger than Kafka accepts."))
+        else:
+            future.set_result(Sent(0, number))
+    outbox.tend()
+    assert len(outbox) == 0
+    assert len(broker.sent) == 3

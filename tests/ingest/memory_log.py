@@ -10,7 +10,8 @@ from contracts.ids import partition_of
 from contracts.trace import TRACEPARENT, TraceContext
 from ingest.consuming import Orders, Turn
 from ingest.ledger import Partition
-from runtime.kafka import Record, Sent
+from runtime.kafka import Record
+from runtime.kafka_producer import Sent
 
 
 class MemoryLog:

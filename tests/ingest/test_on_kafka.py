@@ -25,7 +25,7 @@ from ingest.reports import moved_to_bulk
 from ingest.work import Outcome, Work
 from ingest.worker import Worker, lanes_of
 from runtime.generations import publish_generation
-from runtime.kafka import KafkaProducer
+from runtime.kafka_producer import KafkaProducer
 from runtime.object_store import ObjectStore
 from runtime.publishing import DocumentPublisher
 from runtime.telemetry import Metrics, new_trace

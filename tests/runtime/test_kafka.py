@@ -10,7 +10,7 @@ import confluent_kafka as ck
 import pytest
 
 from contracts.errors import DependencyDown
-from runtime.kafka import KafkaProducer, Sent
+from runtime.kafka_producer import KafkaProducer, Sent
 
 DEADLINE_S = 10.0
 NOBODY = "127.0.0.1:1"

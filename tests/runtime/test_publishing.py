@@ -14,7 +14,7 @@ from contracts.keys import object_key
 from contracts.status import StageEvent
 from contracts.topics import DOCUMENT_STATUS, FILE_ADDED
 from contracts.trace import TraceContext
-from runtime.kafka import KafkaProducer, Sent
+from runtime.kafka_producer import KafkaProducer, Sent
 from runtime.object_store import ObjectStore
 from runtime.publishing import DocumentPublisher
 from tests.ingest.memory_log import MemoryLog

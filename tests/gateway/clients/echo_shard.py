@@ -7,7 +7,8 @@ import confluent_kafka as ck
 from contracts.codec import decode
 from contracts.search import SearchReply, SearchRequest, ShardHit
 from contracts.topics import SEARCH_REPLIES, SEARCH_REQUESTS
-from runtime.kafka import KafkaProducer, assigned_consumer, log_bounds, to_record
+from runtime.kafka import assigned_consumer, log_bounds, to_record
+from runtime.kafka_producer import KafkaProducer
 from runtime.telemetry import trace_of
 
 

@@ -7,7 +7,7 @@ from contracts.errors import DependencyDown
 from contracts.generations import Generation
 from gateway.clients.generation_watch import GenerationWatch, choose
 from runtime.generations import publish_generation
-from runtime.kafka import KafkaProducer
+from runtime.kafka_producer import KafkaProducer
 from tests.gateway.fakes import GENERATION, SPACE
 
 

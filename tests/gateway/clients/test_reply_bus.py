@@ -11,7 +11,7 @@ from contracts.errors import DependencyDown, Overloaded
 from contracts.search import SearchReply, SearchRequest
 from contracts.topics import SEARCH_REPLIES
 from gateway.clients.reply_bus import KafkaConversation, ReplyBus
-from runtime.kafka import KafkaProducer
+from runtime.kafka_producer import KafkaProducer
 from runtime.telemetry import Metrics
 from tests.gateway.clients.echo_shard import EchoShard
 from tests.gateway.conftest import create_topics, kafka_server, wait_until_ready

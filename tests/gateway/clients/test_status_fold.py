@@ -14,7 +14,7 @@ from contracts.ids import partition_of
 from contracts.status import StageEvent, status_key
 from contracts.topics import DOCUMENT_STATUS, STATUS_PARTITIONS, fixed_topics
 from gateway.clients.status_fold import StatusFold
-from runtime.kafka import KafkaProducer
+from runtime.kafka_producer import KafkaProducer
 from runtime.topics_admin import ensure_topics
 from tests.gateway.conftest import kafka_server, wait_until_ready
 from tests.stack.servers.conftest import started
