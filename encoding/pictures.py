@@ -1,7 +1,9 @@
 """Picture files to UINT8 tensors: decode within limits, turn upright, flatten, resize and crop."""
 
 import io
+import struct
 import warnings
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -16,6 +18,24 @@ MAX_PIXELS = 40_000_000
 ResizeRule = Literal["shortest_edge_center_crop", "pad_square", "stretch"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 CropRounding = Literal["down", "nearest"]
+
+# What Pillow raises on damaged files; its readers of TIFF and EXIF trip over values of unexpected types.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, struct.error)
+
+# How pixels are turned for each value of the EXIF tag (Exif 2.32, 4.6.4.A); 1 is upright.
+_ORIENTATION_TAG = 0x0112
+_TURNS: Mapping[int, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# A crop to a square takes its middle; of longer strips the ends are left out before they are enlarged.
+_LONGEST_ASPECT = 16
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked before any pixel is decoded
 
@@ -41,10 +61,10 @@ def decode_picture(data: bytes, *, max_pixels: int = MAX_PIXELS, target_edge: in
             if target_edge is not None:
                 image.draft("RGB", (2 * target_edge, 2 * target_edge))
             image.load()
-            return to_rgb(ImageOps.exif_transpose(image))
+            return to_rgb(_upright(image))
     except UnidentifiedImageError as exc:
         raise UnsupportedMedia("The picture is not a PNG, JPEG, WebP, TIFF, BMP or GIF file.") from exc
-    except (OSError, SyntaxError, ValueError, EOFError) as exc:
+    except _DAMAGE as exc:
         raise InvalidInput("The picture is damaged and cannot be decoded.") from exc
 
 
@@ -54,6 +74,15 @@ def _refuse_large(image: Image.Image, max_pixels: int) -> None:
         raise PayloadTooLarge(
             f"The picture has {width * height / 1e6:.1f} megapixels; at most {max_pixels / 1e6:.0f} are read."
         )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as EXIF says. `ImageOps.exif_transpose` would write all of EXIF anew, and fail where that is odd."""
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    except _DAMAGE:
+        turn = None
+    return image if turn is None else image.transpose(turn)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -94,11 +123,20 @@ def to_tensor(
     elif rule == "pad_square":
         fitted = ImageOps.pad(image, (size, size), resample, color=(255, 255, 255))
     else:
+        image = _without_far_ends(image)
         resized = image.resize(_by_shortest_edge(image.size, shortest_edge or size), resample)
         left = _crop_offset(resized.width - size, crop_rounding)
         top = _crop_offset(resized.height - size, crop_rounding)
         fitted = resized.crop((left, top, left + size, top + size))
     return np.asarray(fitted, dtype=np.uint8)
+
+
+def _without_far_ends(image: Image.Image) -> Image.Image:
+    """The middle of a long strip: one of 1 x 40,000 pixels would be enlarged to gigabytes for a square of it."""
+    width, height = image.size
+    left = max(0, width - _LONGEST_ASPECT * height) // 2
+    top = max(0, height - _LONGEST_ASPECT * width) // 2
+    return image.crop((left, top, width - left, height - top)) if left or top else image
 
 
 def _by_shortest_edge(size: tuple[int, int], edge: int) -> tuple[int, int]:

@@ -1,11 +1,14 @@
+import contextlib
 import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
 
 from contracts.errors import InvalidInput, PayloadTooLarge, UnsupportedMedia
-from encoding.pictures import decode_picture, to_tensor
+from encoding.pictures import FORMATS, decode_picture, to_tensor
 
 
 def png(image: Image.Image, **options: object) -> bytes:
@@ -99,3 +102,54 @@ def test_an_odd_margin_is_halved_as_the_checkpoints_own_library_does() -> None:
 def test_the_interpolation_is_the_one_that_was_asked_for() -> None:
     nearest = to_tensor(gradient(40, 40), 20, "stretch", interpolation="nearest")
     assert set(np.unique(nearest[..., 0])) == set(range(1, 40, 2))
+
+
+def test_every_orientation_is_turned_as_pillow_turns_it() -> None:
+    image = Image.fromarray(np.random.default_rng(3).integers(0, 256, (4, 6, 3), dtype=np.uint8))
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        data = png(image, exif=exif)
+        expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+        assert decode_picture(data).tobytes() == expected.tobytes()
+
+
+def test_odd_exif_does_not_spoil_a_picture() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010E] = "abc"
+    # The height is said to be words; Pillow cannot write such a tag anew.
+    odd = exif.tobytes().replace(b"\x01\x0e\x00\x02", b"\x01\x01\x00\x02")
+    assert odd != exif.tobytes()
+    assert decode_picture(png(Image.new("RGB", (6, 4)), exif=odd)).size == (4, 6)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@given(st.sampled_from(FORMATS), st.lists(st.tuples(st.integers(0, 900), st.integers(0, 255)), max_size=6))
+@settings(max_examples=400, deadline=None)
+def test_damage_of_any_kind_ends_in_a_picture_or_an_error_of_ours(
+    kind: str, changes: list[tuple[int, int]]
+) -> None:
+    out = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "abc"
+    Image.linear_gradient("L").resize((9, 7)).save(out, kind, exif=exif)
+    data = bytearray(out.getvalue())
+    for place, value in changes:
+        data[place % len(data)] = value
+    with contextlib.suppress(InvalidInput):
+        assert decode_picture(bytes(data)).mode == "RGB"
+
+
+def test_a_long_strip_is_cropped_without_being_enlarged_whole() -> None:
+    # Enlarged whole, this one would be 576,000,000 pixels wide.
+    tensor = to_tensor(Image.new("RGB", (6_000_000, 1), "red"), 96, "shortest_edge_center_crop")
+    assert (tensor == (255, 0, 0)).all()
+
+
+def test_the_middle_of_a_long_strip_is_what_the_whole_strip_has_in_its_middle() -> None:
+    pixels = np.random.default_rng(5).integers(0, 256, (8, 8 * 41, 3), dtype=np.uint8)
+    whole = Image.fromarray(pixels).resize((16 * 41, 16), Image.Resampling.BICUBIC)
+    left = (whole.width - 16) // 2
+    expected = np.asarray(whole.crop((left, 0, left + 16, 16)), dtype=np.uint8)
+    assert (to_tensor(Image.fromarray(pixels), 16, "shortest_edge_center_crop") == expected).all()
