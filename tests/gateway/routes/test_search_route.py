@@ -142,7 +142,7 @@ async def test_a_body_that_is_no_json_is_422() -> None:
 async def test_odd_json_in_a_form_is_422(weights: str) -> None:
     async with Door().client() as client:
         files = {"query": (None, "bees"), "weights": (None, weights)}
-        response = await client.post("/v1/search", files=files, headers=WRITE)  # type: ignore[arg-type]
+        response = await client.post("/v1/search", files=files, headers=WRITE)
     assert "weights" in str(assert_problem(response, 422, "invalid_input")["detail"])
 
 
