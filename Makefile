@@ -57,7 +57,7 @@ pins: ## Compile requirements/*.in anew; what is pinned keeps its version
 	@for name in app dev export java uv; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	@for name in models redis serving; do $(COMPILE) --no-deps requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
-bench: setup ## Latencies through the gateway, as a table and as JSON
+bench: $(DEV) setup ## Latencies through the gateway, as a table and as JSON
 	@$(PYTHON) -m benchmarks.latency $(ARGS)
 
 soak: $(DEV) setup ## The chaos tests again and again, 10 rounds unless ROUNDS says otherwise
