@@ -65,14 +65,15 @@ class LlamaGenerator:
 
     name = "llama"
 
-    def __init__(self, models: ModelStream) -> None:
+    def __init__(self, models: ModelStream, *, max_new_tokens: int = _MAX_NEW_TOKENS) -> None:
         self._models = models
+        self._max_new_tokens = max_new_tokens
 
     async def stream(self, prompt: Prompt, *, timeout_s: float, trace: TraceContext) -> AsyncGenerator[str, None]:
         """See `Generator.stream`."""
         inputs: dict[str, NDArray[Any]] = {
             "messages": np.array([json.dumps(as_messages(prompt)).encode()], dtype=np.object_),
-            "max_tokens": np.array([_MAX_NEW_TOKENS], dtype=np.int32),
+            "max_tokens": np.array([self._max_new_tokens], dtype=np.int32),
             "temperature": np.array([0.0], dtype=np.float32),
         }
         responses = self._models.stream(LLAMA, inputs, first_timeout_s=timeout_s, trace=trace)

@@ -20,6 +20,8 @@ from gateway.routes.search_body import SearchBody, read_search
 router = APIRouter(tags=["answers"])
 
 _PING_S = 10
+# What nginx logs for a caller who left; nobody reads it.
+_CLIENT_GONE = 499
 _EVENT_STREAM = "text/event-stream"
 
 
@@ -51,7 +53,8 @@ async def answer(request: Request) -> Response:
     trace = trace_of(request)
     events = services.answers.answer(asked.query, trace)
     if not asked.body.stream and _EVENT_STREAM not in request.headers.get("accept", ""):
-        return respond(await _whole(events))
+        written = await _whole(request, events)
+        return respond(written) if written else Response(status_code=_CLIENT_GONE)
     # The search is done here, while its failure can still be a status code.
     first = await anext(events)
 
@@ -64,14 +67,15 @@ async def answer(request: Request) -> Response:
     return EventSourceResponse(stream(), ping=_PING_S)
 
 
-async def _whole(events: AsyncGenerator[AnswerEvent, None]) -> AnswerResponse:
-    response: AnswerResponse | None = None
+async def _whole(request: Request, events: AsyncGenerator[AnswerEvent, None]) -> AnswerResponse | None:
+    """The whole answer; None when the caller has left, for whom nothing more is written."""
     async with aclosing(events):
         async for event in events:
             if isinstance(event, Done):
-                response = event.response
-    assert response is not None
-    return response
+                return event.response
+            if await request.is_disconnected():
+                return None
+    raise AssertionError("an answer ends with Done")
 
 
 def _event(event: AnswerEvent, trace_id: str) -> ServerSentEvent:

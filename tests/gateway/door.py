@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from contracts.joint import Weights
 from gateway.app import create_app
-from gateway.clients.generators import ExtractiveGenerator, GeneratorChoice, LlamaGenerator
+from gateway.clients.generators import ExtractiveGenerator, GeneratorChoice, LlamaGenerator, ModelStream
 from gateway.clients.meter import PrometheusMeter
 from gateway.core.clock import Clock
 from gateway.core.links import Links
@@ -36,6 +36,8 @@ class Door:
 
     settings: GatewaySettings = field(default_factory=GatewaySettings)
     ready: bool = True
+    models: ModelStream = field(default_factory=NoLlama)
+    max_new_tokens: int = 400
 
     def __post_init__(self) -> None:
         self.clock = Clock(time.monotonic, time.time)
@@ -46,7 +48,6 @@ class Door:
         self.store = DictStore()
         self.door = MemoryDoor(self.store, self.status)
         self.links = Links(UrlSigner(secrets.token_bytes(16)), self.clock)
-        llama = NoLlama()
         self.services = Services(
             clock=self.clock,
             metrics=self.metrics,
@@ -58,8 +59,8 @@ class Door:
             answers=AnswerFlow(
                 self.search.flow,
                 GeneratorChoice(
-                    llama,
-                    LlamaGenerator(llama),
+                    self.models,
+                    LlamaGenerator(self.models, max_new_tokens=self.max_new_tokens),
                     ExtractiveGenerator(self.encoder),
                     monotonic_s=self.clock.monotonic_s,
                 ),

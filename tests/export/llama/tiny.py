@@ -86,7 +86,9 @@ def transformers_answers(folder: Path) -> list[dict[str, Any]]:
             out = model.generate(
                 ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW_TOKENS, do_sample=False
             )
-        answers.append({"prompt": ids[0].tolist(), "answer": out[0, ids.shape[1] :].tolist()})
+        answers.append(
+            {"messages": conversation, "prompt": ids[0].tolist(), "answer": out[0, ids.shape[1] :].tolist()}
+        )
     return answers
 
 

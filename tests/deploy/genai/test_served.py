@@ -1,0 +1,146 @@
+"""The language model served by a real Triton."""
+
+import asyncio
+from contextlib import AsyncExitStack, aclosing
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from contracts.errors import DependencyFailed, Overloaded
+from tests.deploy.genai.conftest import ENDLESS, RESPONSE_TIMEOUT_S, SLOTS, WAITING, Llama, LlamaServer
+
+pytestmark = pytest.mark.integration
+
+QUESTION = [{"role": "user", "content": "How many strings has a violin?"}]
+
+
+async def test_greedy_answers_are_transformers_token_by_token(llama: Llama, llama_server: LlamaServer) -> None:
+    for reference in llama_server.references:
+        asked = {"messages": reference.messages, "max_tokens": len(reference.answer)}
+        assert (await llama.whole(**asked))[0] == reference.answer
+        ids = {"input_ids": reference.prompt, "max_tokens": len(reference.answer)}
+        assert (await llama.whole(**ids))[0] == reference.answer
+
+
+async def test_the_served_chat_template_gives_the_checkpoints_tokens(
+    llama: Llama, llama_server: LlamaServer
+) -> None:
+    for reference in llama_server.references:
+        async with aclosing(llama.stream(messages=reference.messages, max_tokens=1)) as responses:
+            assert int((await anext(responses))["prompt_tokens"][0]) == len(reference.prompt)
+
+
+async def test_an_answer_comes_one_token_a_response_and_says_why_it_ended(llama: Llama) -> None:
+    responses = [each async for each in llama.stream(messages=QUESTION, max_tokens=12)]
+    assert [int(each["completion_tokens"][0]) for each in responses] == list(range(1, 13))
+    assert [bytes(each["finish_reason"][0]) for each in responses] == [b""] * 11 + [b"length"]
+
+
+async def test_an_answer_ends_before_its_stop_text(llama: Llama) -> None:
+    _, text, _ = await llama.whole(messages=QUESTION, max_tokens=40)
+    stop = text[len(text) // 2 :][:3]
+    _, cut, reason = await llama.whole(messages=QUESTION, max_tokens=40, stop=["not in it", stop])
+    assert (cut, reason) == (text[: text.index(stop)], "stop")
+
+
+async def test_a_seed_repeats_a_sampled_answer_whatever_runs_beside_it(llama: Llama) -> None:
+    sampled: dict[str, Any] = {"messages": QUESTION, "max_tokens": 30, "temperature": 1.5, "min_tokens": 30}
+    alone = await llama.whole(**sampled, seed=7)
+    again, other, *_ = await asyncio.gather(
+        llama.whole(**sampled, seed=7), llama.whole(**sampled, seed=8), *(llama.whole(**sampled) for _ in range(2))
+    )
+    assert again == alone
+    assert other != alone
+
+
+async def test_sixteen_streams_all_finish_and_none_starves(llama: Llama) -> None:
+    log: list[int] = []
+
+    async def read(number: int) -> list[int]:
+        ids: list[int] = []
+        async for response in llama.stream(messages=QUESTION, max_tokens=120):
+            ids += response["token_ids"].tolist()
+            log.append(number)
+        return ids
+
+    answers = await asyncio.gather(*(read(number) for number in range(16)))
+    assert [len(ids) for ids in answers] == [120] * 16
+    # Company changes nothing about an answer.
+    assert all(ids == answers[0] for ids in answers)
+    places = {number: [place for place, who in enumerate(log) if who == number] for number in range(16)}
+    for own in places.values():
+        # Exact turns are the scheduler's own test; here streams overtake each other on their way through gRPC.
+        assert max(after - before for before, after in pairwise(own)) < len(log) / 4
+
+
+async def test_a_reader_who_leaves_frees_the_slot_for_one_that_waits(llama: Llama) -> None:
+    async with AsyncExitStack() as left_open:
+        holders = [
+            await left_open.enter_async_context(aclosing(llama.stream(messages=QUESTION, max_tokens=ENDLESS)))
+            for _ in range(SLOTS)
+        ]
+        await asyncio.gather(*(read_some(holder, 5) for holder in holders))
+        waiting = asyncio.create_task(llama.whole(messages=QUESTION, max_tokens=5))
+        await asyncio.gather(*(read_some(holder, 100) for holder in holders))
+        assert not waiting.done()
+        await holders[0].aclose()
+        async with asyncio.timeout(RESPONSE_TIMEOUT_S):
+            assert len((await waiting)[0]) == 5
+        # The others still write: it was the freed slot, and not one that had come to its end.
+        last = await asyncio.gather(*(read_some(holder, 1) for holder in holders[1:]))
+        assert all(bytes(response["finish_reason"][0]) == b"" for response in last)
+
+
+async def read_some(responses: Any, count: int) -> Any:
+    """Read responses; returns the last one."""
+    for _ in range(count):
+        response = await anext(responses)
+    return response
+
+
+async def test_what_no_slot_and_no_place_in_the_queue_is_left_for_is_refused_at_once(llama: Llama) -> None:
+    too_many = 3
+
+    async def first_word(responses: Any) -> str:
+        try:
+            await anext(responses)
+        except Overloaded:
+            return "refused"
+        return "begun"
+
+    async with AsyncExitStack() as left_open:
+        tasks = []
+        for _ in range(SLOTS + WAITING + too_many):
+            responses = llama.stream(messages=QUESTION, max_tokens=ENDLESS)
+            tasks.append(asyncio.create_task(first_word(responses)))
+            left_open.push_async_callback(ended, tasks[-1], responses)
+        async with asyncio.timeout(RESPONSE_TIMEOUT_S):
+            while sum(task.done() for task in tasks) < SLOTS + too_many:
+                await asyncio.wait([task for task in tasks if not task.done()], return_when="FIRST_COMPLETED")
+        outcomes = [task.result() for task in tasks if task.done()]
+    assert sorted(outcomes) == ["begun"] * SLOTS + ["refused"] * too_many
+    assert len((await llama.whole(messages=QUESTION, max_tokens=3))[0]) == 3
+
+
+async def ended(task: asyncio.Task[str], responses: Any) -> None:
+    """Leave a stream, whether or not it has begun."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await responses.aclose()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"messages": QUESTION, "prompt": "both"},
+        {"messages": QUESTION, "temperature": 9.0},
+        {"input_ids": [1_000_000]},
+        {"input_ids": [5] * 17_000},
+    ],
+)
+async def test_a_request_that_cannot_be_fails_alone(llama: Llama, asked: dict[str, Any]) -> None:
+    with pytest.raises(DependencyFailed):
+        await llama.whole(**asked)
+    assert len((await llama.whole(messages=QUESTION, max_tokens=3))[0]) == 3
