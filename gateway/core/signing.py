@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from contracts.errors import NotFound
@@ -29,7 +30,7 @@ class UrlSigner:
     def sign(self, path: str, now_s: float) -> str:
         """The path, quoted, with `expires` and `signature` in its query."""
         expires = (int(now_s) // self.ttl_s + 2) * self.ttl_s
-        return f"{quote(path)}?expires={expires}&signature={self._signature(path, expires)}"
+        return _link(self.secret, path, expires)
 
     def check(self, path: str, expires: int, signature: str, now_s: float) -> None:
         """Check a link as it came back.
@@ -40,10 +41,17 @@ class UrlSigner:
         Raises:
             NotFound: the link has ended, or was not signed by us.
         """
-        genuine = hmac.compare_digest(self._signature(path, expires).encode(), signature.encode())
+        genuine = hmac.compare_digest(_signature(self.secret, path, expires).encode(), signature.encode())
         if not genuine or expires <= now_s:
             raise NotFound("This link has expired or is not valid. Ask again for a fresh one.")
 
-    def _signature(self, path: str, expires: int) -> str:
-        digest = hmac.digest(self.secret, f"{expires}\n{path}".encode(), hashlib.sha256)
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+# Hot answers name the same pictures again and again, and their links change with the end time only.
+@lru_cache(maxsize=8192)
+def _link(secret: bytes, path: str, expires: int) -> str:
+    return f"{quote(path)}?expires={expires}&signature={_signature(secret, path, expires)}"
+
+
+def _signature(secret: bytes, path: str, expires: int) -> str:
+    digest = hmac.digest(secret, f"{expires}\n{path}".encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
