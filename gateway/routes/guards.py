@@ -41,10 +41,9 @@ class Guards:
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        trace_id = trace_of(Request(scope)).trace_id
         if "*" not in self._hosts and _host_name(headers.get("host", "")) not in self._hosts:
             detail = "This gateway does not answer under the name in the Host header."
-            return problem_response(421, "wrong_host", detail, trace_id=trace_id)
+            return problem_response(421, "wrong_host", detail, trace_id=trace_of(Request(scope)).trace_id)
         if scope["method"] == "POST" and WRITE_HEADER.lower() not in headers:
             kind = headers.get("content-type", "").split(";")[0].strip().lower()
             if kind in _FORM_TYPES:
@@ -52,6 +51,7 @@ class Guards:
                     f"A POST that is not JSON needs the header '{WRITE_HEADER}: trireme', "
                     "which a form on a foreign page cannot send."
                 )
+                trace_id = trace_of(Request(scope)).trace_id
                 return problem_response(403, "write_header_missing", detail, trace_id=trace_id)
         return None
 
@@ -72,12 +72,9 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = next((size for prefix, size in self._limits if scope["path"].startswith(prefix)), 0)
-        too_large = PayloadTooLarge(f"The body of the request is larger than {limit / 2**20:.0f} MiB.")
-        refusal = problem_of(too_large, trace_of(Request(scope)).trace_id)
-        refusal.headers["Connection"] = "close"
         announced = Headers(scope=scope).get("content-length", "")
         if announced.isdigit() and int(announced) > limit:
-            await refusal(scope, receive, send)
+            await _too_large(limit, scope)(scope, receive, send)
             return
         read, exceeded, started = 0, False, False
 
@@ -87,7 +84,7 @@ class BodyLimit:
             read += len(message.get("body", b""))
             if read > limit:
                 exceeded = True
-                raise too_large
+                raise PayloadTooLarge(_too_large_message(limit))
             return message
 
         async def replacing_send(message: Message) -> None:
@@ -103,7 +100,18 @@ class BodyLimit:
             if not exceeded or started:
                 raise
         if exceeded and not started:
-            await refusal(scope, receive, send)
+            await _too_large(limit, scope)(scope, receive, send)
+
+
+def _too_large_message(limit_bytes: int) -> str:
+    return f"The body of the request is larger than {limit_bytes / 2**20:.0f} MiB."
+
+
+def _too_large(limit_bytes: int, scope: Scope) -> Response:
+    error = PayloadTooLarge(_too_large_message(limit_bytes))
+    refusal = problem_of(error, trace_of(Request(scope)).trace_id)
+    refusal.headers["Connection"] = "close"
+    return refusal
 
 
 def _host_name(host: str) -> str:
