@@ -43,7 +43,7 @@ class StatusView(Protocol):
     async def wait_for(
         self, tenant: str, doc_id: str, until: Callable[[DocumentView], bool], *, timeout_s: float
     ) -> DocumentView | None:
-        """The document once `until` holds, or as it is after `timeout_s`."""
+        """The document once `until` holds, or as it is after `timeout_s`. Raises Overloaded when too many wait."""
         ...
 
     def subscribe(self, tenant: str) -> AbstractContextManager[Changed]:
@@ -152,7 +152,7 @@ class Documents:
 
     async def settled(self, tenant: str, view: DocumentView, *, timeout_s: float) -> DocumentView:
         """Wait until a version has come to its end; after `timeout_s` the view is what is known then."""
-        later = await self._status.wait_for(
+        later = await self._seen(
             tenant,
             view.doc_id,
             lambda v: v.version > view.version or (v.version == view.version and v.state in SETTLED),
@@ -230,8 +230,17 @@ class Documents:
         return StoredFile(data, view.content_type or "application/octet-stream", view.source.rsplit("/", 1)[-1])
 
     async def _own_write(self, tenant: str, doc_id: str, version: int) -> DocumentView | None:
-        view = await self._status.wait_for(tenant, doc_id, lambda v: v.version >= version, timeout_s=_OWN_WRITE_S)
+        view = await self._seen(tenant, doc_id, lambda v: v.version >= version, timeout_s=_OWN_WRITE_S)
         return self._with_link(view) if view and view.version >= version else None
+
+    async def _seen(
+        self, tenant: str, doc_id: str, until: Callable[[DocumentView], bool], *, timeout_s: float
+    ) -> DocumentView | None:
+        """The document once `until` holds, or as it is when that takes too long or too many wait already."""
+        try:
+            return await self._status.wait_for(tenant, doc_id, until, timeout_s=timeout_s)
+        except Overloaded:
+            return await self._status.get(tenant, doc_id)
 
     def _with_link(self, view: DocumentView) -> DocumentView:
         gone = view.state in {"deleting", "deleted", "expired"}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from contracts.api import DocumentView
-from contracts.errors import DependencyDown, NotFound
+from contracts.errors import DependencyDown, NotFound, Overloaded
 from contracts.ids import document_id, version_of
 from contracts.keys import object_key
 from contracts.status import StageEvent, StageState, StatusStage, fold
@@ -22,6 +22,7 @@ class MemoryStatus:
     def __init__(self) -> None:
         self._events: dict[str, list[StageEvent]] = {}
         self._subscribers: set[Changes] = set()
+        self.places = 256
 
     def tell(self, event: StageEvent) -> None:
         """One more record on the log."""
@@ -68,6 +69,8 @@ class MemoryStatus:
 
     @contextlib.contextmanager
     def subscribe(self, tenant: str) -> Iterator[Changes]:
+        if len(self._subscribers) >= self.places:
+            raise Overloaded("Too many callers wait for news of documents at the moment.")
         changes = Changes(tenant)
         self._subscribers.add(changes)
         try:

@@ -164,6 +164,15 @@ async def test_uploads_wait_for_their_turn_and_too_many_are_refused() -> None:
     await take_turn(library)
 
 
+async def test_a_write_that_was_taken_in_is_never_refused_because_too_many_wait_for_news() -> None:
+    library = Library()
+    library.status.places = 0
+    doc_id = await library.upload()
+    view = await library.flow.get("t", doc_id)
+    assert (await library.flow.settled("t", view, timeout_s=5)).state == "processing"
+    assert (await library.flow.delete("t", doc_id, TRACE)).state == "deleting"
+
+
 async def take_turn(library: Library) -> None:
     async with library.flow.upload_turn():
         pass
