@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from contracts.api import AnswerResponse, Citation, SearchResponse
-from contracts.errors import DeadlineExceeded, DependencyDown, DependencyFailed, Overloaded
+from contracts.errors import DeadlineExceeded, DependencyDown, DependencyFailed, InvalidInput, Overloaded
 from contracts.trace import TraceContext
 from gateway.core.citations import CheckedAnswer, check_citations
 from gateway.core.clock import Clock
@@ -141,7 +141,8 @@ class AnswerFlow:
                     first_s = first_s or self._clock.monotonic_s()
                     parts.append(text)
                     yield Delta(text)
-        except (DependencyDown, DependencyFailed, Overloaded, DeadlineExceeded) as exc:
+        except (DependencyDown, DependencyFailed, Overloaded, DeadlineExceeded, InvalidInput) as exc:
+            # InvalidInput: the question is too long for the generator; the search may not have needed its words.
             _log.warning("generator_failed", generator=generator.name, trace_id=trace.trace_id, why=exc.message)
             failed_stage = GENERATE
         checked = check_citations("".join(parts), passages)

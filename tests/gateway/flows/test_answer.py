@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from contracts.api import Coverage, SearchHit, SearchResponse
-from contracts.errors import DependencyDown, Overloaded, TriremeError
+from contracts.errors import DependencyDown, Overloaded, PayloadTooLarge, TriremeError
 from contracts.trace import TraceContext
 from gateway.core.prompt import NOT_ANSWERED, Prompt
 from gateway.core.query import SearchQuery
@@ -140,6 +140,13 @@ def test_a_writer_that_fails_leaves_a_partial_answer_with_the_documents(pieces: 
     assert (response.degraded, response.failed_stage) == (True, "generate")
     assert response.documents == HITS
     assert response.answer == "".join(pieces)
+
+
+def test_a_question_that_is_too_long_for_the_writer_costs_the_text_and_not_the_documents() -> None:
+    writer = Writer([], failure=PayloadTooLarge("The text has 900 tokens; the text encoder reads at most 512."))
+    response = done(ask(writer, times=4)).response
+    assert (response.failed_stage, response.documents) == ("generate", HITS)
+    assert len(writer.prompts) == 4
 
 
 def test_a_writer_that_hangs_is_given_up_and_closed() -> None:
