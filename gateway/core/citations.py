@@ -17,7 +17,7 @@ _QUOTED = re.compile(r"[\"“]([^\"“”]{8,600})[\"”][\s.,;:]*$")
 _EDGES = " \t\r\n.,;:\"“”'"
 
 # A statement in the generator's own words is given the sentence of the passage that shares most of its words;
-# with less than this share of them the passage is not a source for it.
+# with less than this share of them, or with a number that the passage does not hold, it is not a source for it.
 _LEAST_SHARED_WORDS = 0.5
 
 
@@ -91,7 +91,8 @@ def _support(statement: str, passage: Passage) -> tuple[int, int] | None:
         return find_quote(quoted[1], passage.text)
     sentences = split_sentences(statement)
     words = content_words(statement[sentences[-1].start : sentences[-1].end]) if sentences else frozenset()
-    if not words:
+    numbers = {word for word in words if any(letter.isdigit() for letter in word)}
+    if not words or not numbers <= content_words(passage.text):
         return None
     best_share, best = 0.0, None
     for candidate in split_sentences(passage.text):

@@ -51,6 +51,12 @@ def test_own_words_that_the_passage_does_not_speak_of_are_not_backed() -> None:
     assert (checked.citations, checked.dropped) == ((), 1)
 
 
+def test_own_words_with_another_number_than_the_passage_are_not_backed() -> None:
+    checked = check_citations("Boarding stops at 4.5 metres of the swell [1].", passages(PILOTS))
+    assert (checked.citations, checked.dropped) == ((), 1)
+    assert check_citations("Boarding stops at 3.5 metres of the swell [1].", passages(PILOTS)).dropped == 0
+
+
 def test_two_markers_after_one_statement_are_checked_each() -> None:
     checked = check_citations("Boarding stops at 3.5 metres of swell. [1][2]", passages(BEES, PILOTS))
     assert [citation.n for citation in checked.citations] == [2]
