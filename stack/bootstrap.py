@@ -1,11 +1,18 @@
-"""What has to be true on Kafka and in the object store before a worker starts, and which space the data is of."""
+"""What has to be true on Kafka and in the object store before a worker starts, and which space the data is of.
+
+`python -m stack.bootstrap` makes it true once and ends: for deployments whose processes something else starts.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 import time
 from pathlib import Path
 
 import msgspec
+from pydantic import Field
 
 from contracts.errors import ConfigurationError, Conflict
 from contracts.generations import Generation, generation_name
@@ -16,11 +23,27 @@ from runtime.generations import publish_generation, read_generations
 from runtime.kafka_producer import KafkaProducer
 from runtime.log_epoch import settle_log_epoch
 from runtime.object_store import ObjectStore
+from runtime.process import run_main
+from runtime.settings import ProcessSettings, load_settings
 from runtime.topics_admin import ensure_topics, topic_identity
 
 TOPICS_TIMEOUT_S = 60.0
 GENERATION_TIMEOUT_S = 20.0
 SPACE_FILE = "space.json"
+PRINT_GENERATION = "--print-generation"
+
+
+class BootstrapSettings(ProcessSettings):
+    """What the one-shot set-up step of a deployment can be told.
+
+    Args:
+        n_shards: shards of the generation, for its whole life.
+        generation: the name that the index processes were given; None checks nothing.
+    """
+
+    process: str = "bootstrap"
+    n_shards: int = Field(default=3, ge=1)
+    generation: str | None = None
 
 
 class DataSpace(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,3 +122,37 @@ def _serving(space: DataSpace) -> Generation:
         state="serving",
         created_ms=time.time_ns() // 1_000_000,
     )
+
+
+def deployed_space(settings: BootstrapSettings) -> DataSpace:
+    """What the exported models and the number of shards make of this deployment.
+
+    Raises:
+        ConfigurationError: no models have been exported, or the index processes were told another generation.
+    """
+    space = DataSpace(space_id=exported_space(settings.model_repository).space_id, n_shards=settings.n_shards)
+    if settings.generation not in (None, space.generation):
+        raise ConfigurationError(
+            f"The exported models in {space.n_shards} shards make generation '{space.generation}', but "
+            f"TRIREME_GENERATION says '{settings.generation}'. Index processes would wait for updates in vain."
+        )
+    return space
+
+
+def main(arguments: list[str]) -> None:
+    """Settle the deployment that `TRIREME_*` variables describe; `--print-generation` only prints its name.
+
+    Raises:
+        ConfigurationError: settings or models that cannot be used, or an unknown argument.
+    """
+    if arguments not in ([], [PRINT_GENERATION]):
+        raise ConfigurationError(f"The only argument known is {PRINT_GENERATION}.")
+    settings = load_settings(BootstrapSettings, os.environ)
+    space = deployed_space(settings)
+    if not arguments:
+        asyncio.run(settle(settings.kafka_bootstrap, settings.object_store_url, space))
+    print(space.generation)  # noqa: T201 - the answer of a one-shot command
+
+
+if __name__ == "__main__":
+    run_main(lambda: main(sys.argv[1:]))
