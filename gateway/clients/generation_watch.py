@@ -61,6 +61,8 @@ class GenerationWatch:
                     self._current = chosen
             except TriremeError as exc:
                 _log.debug("generations_unreadable", reason=exc.message)
+            except Exception as exc:  # noqa: BLE001 - the outermost loop of a task
+                _log.error("generation_watch_failed", exc_info=exc)
             await asyncio.sleep(_SEARCHING_S if self._current is None else _FOUND_S)
 
 

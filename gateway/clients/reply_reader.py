@@ -64,6 +64,10 @@ class ReplyReader:
                     self._closing.wait(_RETRY_S)
                 except BadMessage:
                     _log.warning("reply_offset_lost", partition=self._partition)
+                except Exception as exc:  # noqa: BLE001 - the outermost loop of a thread
+                    # Without this thread no search would ever be answered again.
+                    _log.error("reply_reader_failed", exc_info=exc)
+                    self._closing.wait(_RETRY_S)
                 self._assigned.clear()
         finally:
             consumer.close()

@@ -78,6 +78,11 @@ class StatusFollower:
                 except BadMessage as exc:
                     _log.warning("status_rows_dropped", why=exc.message)
                     rows.reset(rows.identity() or "")
+                except Exception as exc:  # noqa: BLE001 - the outermost loop of a thread
+                    # A full disk, a locked file, a broker that answers halfway: without this thread the view of
+                    # documents would stand still unnoticed. What was read so far is in the file.
+                    _log.error("status_follower_failed", exc_info=exc)
+                    self._stop.wait(_RETRY_S)
         finally:
             rows.close()
 

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import shutil
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from contracts.ids import partition_of
 from contracts.status import StageEvent, status_key
 from contracts.topics import DOCUMENT_STATUS, STATUS_PARTITIONS, fixed_topics
 from gateway.clients.status_fold import StatusFold
+from gateway.clients.status_follower import StatusFollower
+from gateway.clients.status_rows import StatusRows
 from runtime.kafka_producer import KafkaProducer
 from runtime.topics_admin import ensure_topics
 from tests.gateway.conftest import kafka_server, wait_until_ready
@@ -159,6 +162,29 @@ async def test_a_topic_that_is_re_created_under_a_running_gateway_is_read_from_i
         await asyncio.to_thread(say, bootstrap, event("new"))
         assert await fold.wait_for("t", "new", lambda _: True, timeout_s=WAIT_S) is not None
         assert await fold.get("t", "old") is None
+
+
+async def test_a_file_that_cannot_be_written_for_a_moment_is_written_afterwards(
+    bootstrap: str, tmp_path: Path
+) -> None:
+    class FullDisk(StatusRows):
+        failures_left = 2
+
+        def apply(self, events: Iterable[StageEvent], next_offsets: Mapping[int, int]) -> set[tuple[str, str]]:
+            if self.failures_left:
+                self.failures_left -= 1
+                raise sqlite3.OperationalError("database or disk is full")
+            return super().apply(events, next_offsets)
+
+    changed: set[tuple[str, str]] = set()
+    path = tmp_path / "db"
+    follower = StatusFollower(bootstrap, "test", open_rows=lambda: FullDisk(path), changed=changed.update)
+    say(bootstrap, event("a"))
+    follower.start()
+    try:
+        await eventually(lambda: ("t", "a") in changed)
+    finally:
+        await asyncio.to_thread(follower.stop)
 
 
 async def test_an_unreadable_record_is_passed_over(bootstrap: str, tmp_path: Path) -> None:
