@@ -10,7 +10,7 @@ from redis.retry import Retry
 
 from contracts.codec import decode, encode
 from contracts.errors import BadMessage
-from contracts.gone import GONE_TTL_S, gone_key
+from contracts.gone import gone_key
 from contracts.metrics import CACHE_LOOKUPS
 from gateway.core.cached_answer import CachedAnswer
 from gateway.core.clock import Clock
@@ -65,8 +65,8 @@ class RedisAnswerCache:
             self.breaker.failed()
             self._lookups.labels("failed").inc()
             return None
-        except BadMessage:
-            answer = None
+        except (BadMessage, ValueError):
+            answer = None  # Not written by us: the answer, or the version in a `gone` key.
         self.breaker.succeeded()
         self._lookups.labels("hit" if answer else "miss").inc()
         return answer
@@ -75,10 +75,6 @@ class RedisAnswerCache:
         """Keep an answer; returns at once. Dropped when Redis is left alone or too many writes wait."""
         if self.breaker.state != "open" and len(self._writes) < _WRITES_WAITING:
             self._behind(self._redis.set(key, encode(answer), ex=self._kept_s))
-
-    def mark_gone(self, tenant: str, doc_id: str, version: int) -> None:
-        """Keep hits of a deleted document out of cached answers; returns at once."""
-        self._behind(self._redis.set(gone_key(tenant, doc_id), str(version), ex=GONE_TTL_S))
 
     def available(self) -> bool:
         """False while Redis is left alone because it failed."""
