@@ -131,7 +131,10 @@ class SearchFlow:
         try:
             found = await self._find(key, query, generation, budget, trace)
         except _FALLBACK_ERRORS:
-            # A cache that was too slow to wait for may have answered by now.
+            # A cache that was too slow to wait for may still answer within the budget, when failing was quick.
+            if lookup is not None:
+                left_s = budget.collect_until_s - self._clock.monotonic_s()
+                await asyncio.wait({lookup}, timeout=max(0.0, left_s))
             kept = _answer_of(lookup)
             if kept is None:
                 raise

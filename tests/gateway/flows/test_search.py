@@ -171,6 +171,19 @@ def test_an_answer_that_a_slow_cache_gives_late_still_helps_when_the_encoders_fa
     run(scenario())
 
 
+def test_without_kafka_a_slow_cache_has_the_rest_of_the_budget() -> None:
+    async def scenario() -> None:
+        search = started()
+        await search.words("bees")
+        search.cache.delay_s = 0.090
+        search.bus.up = False
+        response = await search.words("bees")
+        assert response.served_by == "cache"
+        assert response.timings_ms["total"] == pytest.approx(90)
+
+    run(scenario())
+
+
 def test_without_kafka_an_old_answer_is_given_and_marked() -> None:
     async def scenario() -> None:
         search = started()
