@@ -12,7 +12,7 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from contracts.errors import ConfigurationError
+from contracts.errors import ConfigurationError, Conflict
 from export.llama.checkpoint import Source
 
 CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.jinja", "README.md")
@@ -28,9 +28,14 @@ def main() -> int:
         with redirect_stdout(sys.stderr):
             source = _source(wanted.checkpoint, wanted.revision)
             manifest = export_llama(
-                wanted.repository, source, precision=wanted.precision, device=wanted.device, on_progress=_say
+                wanted.repository,
+                source,
+                precision=wanted.precision,
+                device=wanted.device,
+                on_progress=_say,
+                replace=wanted.replace,
             )
-    except ConfigurationError as exc:
+    except (ConfigurationError, Conflict) as exc:
         _say(f"Error: {exc.message}")
         return 1
     print(json.dumps(dataclasses.asdict(manifest.parity)))
@@ -44,6 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--precision", choices=("int4", "fp16", "bf16", "fp32"), default="int4")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--revision", default=None, help="commit or tag, for a hub id")
+    parser.add_argument("--replace", action="store_true")
     return parser.parse_args()
 
 

@@ -17,7 +17,7 @@ import onnxruntime_genai as genai
 from onnxruntime_genai.models.builder import create_model, parse_extra_options
 from safetensors import SafetensorError
 
-from contracts.errors import ConfigurationError
+from contracts.errors import ConfigurationError, Conflict
 from contracts.tensors import LLAMA
 from export.llama.checkpoint import LlamaCheckpoint, Source, read_checkpoint, sha256_of
 from export.llama.manifest import LlamaManifest, LlamaParity
@@ -35,19 +35,28 @@ Progress = Callable[[str], None]
 
 
 def export_llama(
-    repository: Path, source: Source, *, precision: Precision, device: Device, on_progress: Progress
+    repository: Path,
+    source: Source,
+    *,
+    precision: Precision,
+    device: Device,
+    on_progress: Progress,
+    replace: bool = False,
 ) -> LlamaManifest:
     """Export the checkpoint as `llama`; returns its manifest.
 
     Writes `llama/1/` (graph, weights, tokenizer, chat template) and `llama/manifest.json`.
 
     Raises:
+        Conflict: there is a language model already and `replace` is off.
         ConfigurationError: the checkpoint cannot be exported, or not on this machine.
         ParityError: it was exported, and computes something else.
     """
     check_choice(precision, device)
     checkpoint = read_checkpoint(source.folder)
     folder = repository / LLAMA
+    if (folder / VERSION).exists() and not replace:
+        raise Conflict("A language model is in the repository already: give --replace to put this in its place.")
     folder.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=folder))
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from contracts.errors import ConfigurationError
+from contracts.errors import ConfigurationError, Conflict
 from tests.export.llama import tiny
 
 pytestmark = pytest.mark.export_env
@@ -93,8 +93,28 @@ def test_an_export_that_fails_its_gate_leaves_the_repository_as_it_was(tmp_path:
             precision="int4",
             device="cpu",
             on_progress=lambda _: None,
+            replace=True,
         )
     assert files_of(tmp_path / "repository") == before
+
+
+def test_a_model_that_is_there_is_replaced_only_when_that_is_asked_for(checkpoint: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime_genai", reason="run with the export environment's Python")
+    from export.llama.build import export_llama
+    from export.llama.checkpoint import Source
+
+    (tmp_path / "llama" / "1").mkdir(parents=True)
+    (tmp_path / "llama" / "1" / "model.onnx").write_bytes(b"the one before")
+    before = files_of(tmp_path)
+    with pytest.raises(Conflict, match="--replace"):
+        export_llama(
+            tmp_path, Source(checkpoint, "tiny"), precision="fp32", device="cpu", on_progress=lambda _: None
+        )
+    assert files_of(tmp_path) == before
+    source = Source(checkpoint, "tiny")
+    export_llama(tmp_path, source, precision="fp32", device="cpu", on_progress=lambda _: None, replace=True)
+    assert (tmp_path / "llama" / "1" / "model.onnx").read_bytes() != b"the one before"
+    assert sorted(each.name for each in (tmp_path / "llama").iterdir()) == ["1", "manifest.json"]
 
 
 def test_a_truncated_weight_file_is_refused(checkpoint: Path, tmp_path: Path) -> None:
