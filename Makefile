@@ -37,7 +37,7 @@ check: $(DEV) ## Format, lint, types, import contracts, fast tests
 
 test: system-packages check test-integration test-browser test-chaos test-export ## Every test there is
 
-test-integration: $(DEV) setup ## Tests against real Triton, Kafka and Redis
+test-integration: $(DEV) $(EXPORT) setup ## Tests against real Triton, Kafka and Redis
 	$(PYTHON) -m pytest -m integration $(ARGS)
 
 test-browser: $(DEV) setup ## The page in headless Chromium
