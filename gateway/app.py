@@ -30,7 +30,7 @@ from gateway.flows.encode import EncodeQuery
 from gateway.flows.pictures import PictureReader
 from gateway.flows.scatter import AskShards
 from gateway.flows.search import SearchFlow
-from gateway.routes import answers, documents, health, media, models, playground, problems, search
+from gateway.routes import answers, api_docs, documents, health, media, models, playground, problems, search
 from gateway.routes.api_keys import RequireKey
 from gateway.routes.guards import WRITE_HEADER, BodyLimit, Guards
 from gateway.routes.middleware import TRACE_HEADER, RequestContext
@@ -52,6 +52,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     documents.router,
     media.router,
     playground.router,
+    api_docs.router,
 )
 
 _DESCRIPTION = (
@@ -177,6 +178,8 @@ def create_app(settings: GatewaySettings, services: Services) -> FastAPI:
         summary="Multimodal search and answers over your own documents.",
         description=_DESCRIPTION,
         version="0.1.0",
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.services = services
     for router in ROUTERS:

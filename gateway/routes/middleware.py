@@ -22,8 +22,6 @@ _SECURITY: Mapping[str, str] = {
         "form-action 'none'; frame-ancestors 'none'"
     ),
 }
-# The interactive API page brings scripts of its own; it is the one page that may.
-_API_PAGES = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _log = get_logger(__name__)
@@ -51,7 +49,7 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add_headers(MutableHeaders(scope=message), scope["path"], trace)
+                _add_headers(MutableHeaders(scope=message), trace)
             await send(message)
 
         try:
@@ -65,11 +63,9 @@ class RequestContext:
             self._requests.labels(*_labels(scope, status)).inc()
 
 
-def _add_headers(headers: MutableHeaders, path: str, trace: TraceContext) -> None:
+def _add_headers(headers: MutableHeaders, trace: TraceContext) -> None:
     headers[TRACE_HEADER] = trace.trace_id
     for name, value in _SECURITY.items():
-        if name == "Content-Security-Policy" and path in _API_PAGES:
-            continue
         headers.setdefault(name, value)
 
 
