@@ -1,5 +1,6 @@
 """POST, GET and DELETE /v1/documents, the list, and the stream of changes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
@@ -10,7 +11,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.datastructures import UploadFile
 
 from contracts.api import DocumentView
-from contracts.errors import InvalidInput
+from contracts.errors import DeadlineExceeded, InvalidInput
 from contracts.ids import DEFAULT_COLLECTION
 from contracts.status import DocumentStateName
 from gateway.core.status_view import SETTLED
@@ -19,6 +20,8 @@ from gateway.routes.context import respond, services_of, tenant_of, trace_of
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
 _WAIT_S = 30.0
+# The largest file at 1 MB/s.
+_ARRIVES_S = 128.0
 _PING_S = 15
 # Changes of one document are told at most this often; a bulk load would flood the page otherwise.
 _NEWS_EVERY_S = 0.2
@@ -55,13 +58,8 @@ async def upload(request: Request, wait: Annotated[Literal["indexed"] | None, Qu
     """
     services = services_of(request)
     tenant = tenant_of(request)
-    async with services.documents.upload_turn(), request.form(max_files=1, max_fields=8) as form:
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise InvalidInput("The field 'file' with the document's bytes is missing.")
-        collection = _text(form.get("collection")) or DEFAULT_COLLECTION
-        name = _text(form.get("source_key")) or (file.filename or "").replace("\\", "/").rsplit("/", 1)[-1]
-        data = await file.read()
+    async with services.documents.upload_turn():
+        collection, name, data = await _read_upload(request)
         view = await services.documents.upload(tenant, collection, name, data, trace_of(request))
     if wait is None:
         return respond(view, 202)
@@ -107,6 +105,24 @@ async def delete(request: Request, doc_id: str) -> Response:
     """Announces the delete; `state` becomes "deleted" once searches no longer find the document."""
     view = await services_of(request).documents.delete(tenant_of(request), doc_id, trace_of(request))
     return respond(view, 202)
+
+
+async def _read_upload(request: Request) -> tuple[str, str, bytes]:
+    """Collection, name and bytes of the file in a form. A caller that stalls gives its turn up.
+
+    Raises:
+        InvalidInput: there is no file. DeadlineExceeded: it did not arrive in time.
+    """
+    try:
+        async with asyncio.timeout(_ARRIVES_S), request.form(max_files=1, max_fields=8) as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise InvalidInput("The field 'file' with the document's bytes is missing.")
+            collection = _text(form.get("collection")) or DEFAULT_COLLECTION
+            name = _text(form.get("source_key")) or (file.filename or "").replace("\\", "/").rsplit("/", 1)[-1]
+            return collection, name, await file.read()
+    except TimeoutError as exc:
+        raise DeadlineExceeded(f"The file did not arrive within {_ARRIVES_S:.0f} seconds.") from exc
 
 
 def _news(view: DocumentView | None) -> ServerSentEvent:

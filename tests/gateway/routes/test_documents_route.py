@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import httpx
 import pytest
@@ -12,6 +12,7 @@ from contracts.ids import document_id
 from gateway.settings import GatewaySettings
 from tests.gateway.door import WRITE, Door
 from tests.gateway.routes.test_search_route import assert_problem
+from tests.gateway.virtual_time import run
 
 PDF = b"%PDF-1.7 some bytes"
 
@@ -77,6 +78,27 @@ async def test_a_file_over_the_limit_is_refused() -> None:
     door = Door(GatewaySettings(max_upload_bytes=1000))
     assert_problem(await upload(door, PDF + b"x" * 2000), 413, "payload_too_large")
     assert door.store.objects == {}
+
+
+def test_a_file_that_never_arrives_gives_its_turn_up() -> None:
+    async def scenario() -> None:
+        app = Door().app()
+
+        async def stalls() -> AsyncIterator[bytes]:
+            yield b"--b\r\nContent-Disposition: form-data; name=file; filename=a.txt\r\n\r\nwords"
+            await asyncio.Event().wait()
+
+        async with Door().client(app) as client:
+            headers = WRITE | {"content-type": "multipart/form-data; boundary=b"}
+            stalled = [client.post("/v1/documents", content=stalls(), headers=headers) for _ in range(4)]
+            *refused, taken = await asyncio.gather(
+                *stalled, client.post("/v1/documents", files={"file": ("b.txt", b"words")}, headers=WRITE)
+            )
+        for response in refused:
+            assert_problem(response, 504, "deadline_exceeded")
+        assert taken.status_code == 202
+
+    run(scenario())
 
 
 async def test_while_kafka_is_away_uploads_and_deletes_are_refused_with_retry_after() -> None:
