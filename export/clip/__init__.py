@@ -1,0 +1,1 @@
+"""CLIP checkpoints (transformers' CLIPModel and VisionTextDualEncoder, open_clip's own format) to two towers."""

@@ -1,0 +1,86 @@
+"""PyTorch modules to ONNX files with a free batch and sequence length."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from contracts.errors import DependencyFailed
+from contracts.tensors import EMBEDDING
+
+OPSET = 18
+IR_VERSION = 9
+"""What servers of 2024 and later read; newer files say nothing more."""
+
+# Beyond this the weights go into a file of their own: protobuf ends at 2 GiB.
+_INLINE_BYTES = 1_500_000_000
+# A name no operator has: "embedding" is also what the tracer calls the result of a table look-up.
+_OUTPUT = "trireme_unit_vector"
+
+
+def trace(module: nn.Module, inputs: Mapping[str, Tensor], path: Path, *, max_length: int | None = None) -> None:
+    """Write the module as ONNX; its output is called `embedding`.
+
+    Args:
+        inputs: an example, [batch, ...] each; dimension 0 is free, and with `max_length` dimension 1 too.
+
+    Raises:
+        DependencyFailed: PyTorch cannot trace it.
+    """
+    batch = torch.export.Dim("batch", min=1, max=4096)
+    free = {0: batch}
+    if max_length is not None:
+        free[1] = torch.export.Dim("sequence", min=2, max=max_length)
+    module.eval()
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                module,
+                tuple(inputs.values()),
+                input_names=list(inputs),
+                output_names=[_OUTPUT],
+                dynamic_shapes=[dict(free) for _ in inputs],
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    except (torch.onnx.errors.OnnxExporterError, torch._dynamo.exc.TorchDynamoException) as exc:
+        raise DependencyFailed("torch", f"PyTorch cannot trace this model: {str(exc).splitlines()[0]}") from exc
+    model = program.model_proto
+    _name_output(model)
+    model.ir_version = min(model.ir_version, IR_VERSION)
+    weights_bytes = sum(parameter.numel() * 4 for parameter in module.parameters())
+    onnx.save(model, path, save_as_external_data=weights_bytes > _INLINE_BYTES, location=f"{path.stem}.weights")
+
+
+def _name_output(model: onnx.ModelProto) -> None:
+    """Rename the output to the contract's name, and whatever has that name to another."""
+    renamed = {EMBEDDING: f"{EMBEDDING}_inner", _OUTPUT: EMBEDDING}
+    graph = model.graph
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for place, name in enumerate(names):
+                names[place] = renamed.get(name, name)
+    for each in (*graph.output, *graph.value_info, *graph.initializer):
+        each.name = renamed.get(each.name, each.name)
+    # The tracer's notes (source lines, module paths) are as large as a small model and name the machine's files.
+    for each in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
+        del each.metadata_props[:]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences the tracer's progress and deprecation notes; errors come as exceptions."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    logging.getLogger("onnxscript").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,76 @@
+"""Graphs in fewer bits against the float32 graph they come from, on other inputs than the calibration's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from contracts.errors import InvalidInput
+from encoding.manifests import TextManifest, read_manifest
+from tests.export.conftest import Exported
+
+pytest.importorskip("torch", reason="runs in the export environment: `make test-export`")
+pytestmark = pytest.mark.export_env
+
+from export.parity import ParityError, gate, run_graph  # noqa: E402
+from export.precision import Feeds, Precision, write_precision  # noqa: E402
+
+
+def batches(exported: Exported, seed: int) -> list[Feeds]:
+    """Random sequences of four lengths, padded at the right."""
+    manifest = read_manifest(exported.repository, exported.text, TextManifest)
+    rng = np.random.default_rng(seed)
+    made: list[Feeds] = []
+    for length in (8, 16, 24, 48):
+        ids = rng.integers(4, 60, (4, length))
+        mask = (np.arange(length) < rng.integers(3, length + 1, (4, 1))).astype(np.int64)
+        made.append({"input_ids": np.where(mask, ids, manifest.pad_token_id), "attention_mask": mask})
+    return made
+
+
+def types_of(path: Path) -> list[tuple[str, int]]:
+    graph = onnx.load(path).graph
+    return [(each.name, each.type.tensor_type.elem_type) for each in (*graph.input, *graph.output)]
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8", "int8-dynamic"])
+def test_fewer_bits_keep_the_vectors_and_the_types_outside(
+    exported_text: Exported, tmp_path: Path, precision: Precision
+) -> None:
+    source, target = exported_text.graph(exported_text.text), tmp_path / "model.onnx"
+    write_precision(source, target, precision, batches(exported_text, seed=1))
+    comparison = batches(exported_text, seed=2)
+    figures = gate("tower", run_graph(target, comparison), run_graph(source, comparison), precision)
+    assert figures.inputs == 16
+    # It did change something: equal graphs would prove nothing.
+    assert figures.max_abs_error > 1e-6
+    assert types_of(target) == types_of(source)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_static_int8_needs_inputs_to_calibrate_with(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="calibration"):
+        write_precision(tmp_path / "fp32.onnx", tmp_path / "model.onnx", "int8", [])
+
+
+@pytest.mark.parametrize("spoiled", [0.2, float("nan")])
+def test_the_gate_refuses_a_single_vector_that_is_off(spoiled: float) -> None:
+    rng = np.random.default_rng(4)
+    wanted = rng.standard_normal((8, 16)).astype(np.float32)
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+    found: Any = wanted.copy()
+    assert gate("tower", found, wanted, "fp32").min_cosine > 0.9999
+    found[5, 2] += spoiled
+    with pytest.raises(ParityError, match="Nothing was written"):
+        gate("tower", found, wanted, "fp32")
+
+
+def test_the_gate_refuses_vectors_of_another_shape() -> None:
+    with pytest.raises(ParityError, match="shape"):
+        gate("tower", np.ones((2, 3), np.float32), np.ones((2, 4), np.float32), "fp32")
+    with pytest.raises(ParityError, match="shape"):
+        gate("tower", np.ones((0, 3), np.float32), np.ones((0, 3), np.float32), "fp32")
