@@ -14,7 +14,7 @@ COMPILE := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --n
 
 .DEFAULT_GOAL := help
 .PHONY: help demo setup up check test test-integration test-browser test-chaos test-export format pins bench soak clean \
-	system-packages
+	system-packages export-environment
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -48,6 +48,8 @@ test-chaos: $(DEV) setup ## Kills every process in turn while documents are inge
 
 test-export: $(EXPORT) setup ## Exported models against PyTorch
 	.venv-export/bin/python -m pytest -m export_env tests/export $(ARGS)
+
+export-environment: $(EXPORT) ## PyTorch (5 GB), for `trireme export` and training
 
 format: $(DEV) ## Put the code into its one format
 	.venv/bin/ruff format .

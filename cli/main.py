@@ -37,6 +37,9 @@ COMMANDS: Mapping[str, Command] = {
     "search": Command("cli.search", "Search with words, a picture, or both."),
     "ask": Command("cli.ask", "Ask a question and get an answer with citations."),
     "documents": Command("cli.documents", "List, show and delete documents.", is_group=True),
+    "export": Command(
+        "cli.export", "Turn checkpoints into models that Triton serves, compared with PyTorch.", is_group=True
+    ),
     "eval": Command("cli.evaluate", "Measure retrieval quality on held-out queries.", is_group=True),
 }
 
