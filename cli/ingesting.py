@@ -59,7 +59,8 @@ def ingest_files(
         timeout_s: longest time without any document coming to its end.
 
     Raises:
-        DependencyDown: the door's services are away. DeadlineExceeded: nothing moves any more.
+        DependencyDown: the door's services are away. Overloaded: the door stayed busy. DeadlineExceeded: nothing
+            moves any more.
     """
     ends: dict[str, FileEnd] = {}
     sent: dict[str, _Sent] = {}
@@ -75,7 +76,7 @@ def ingest_files(
 
         for file in files:
             try:
-                doc_id, version = door.put(file)
+                doc_id, version = _put(door, file, timeout_s)
                 sent[doc_id] = _Sent(file.name, version)
                 if client is None:
                     settled(doc_id, FileEnd(file.name, "sent", doc_id))
@@ -85,6 +86,18 @@ def ingest_files(
         if client is not None:
             follow(client, sent, settled, timeout_s=timeout_s)
     return sorted(ends.values(), key=lambda end: end.name)
+
+
+def _put(door: Door, file: NamedFile, timeout_s: float) -> tuple[str, int]:
+    """Hand one file in; a door that is busy is asked again when it says so, for `timeout_s` at most."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return door.put(file)
+        except Overloaded as busy:
+            if time.monotonic() + busy.retry_after_s > deadline:
+                raise
+            time.sleep(busy.retry_after_s)
 
 
 def follow(
