@@ -51,6 +51,9 @@ SETTINGS = {
     # Groups form at once: members of this stack do not trickle in.
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "3000",
+    # A killed broker may register again only when the session of its former life has ended, 9 s by default.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
     # Small files, and a cleaner and indexes with little memory.
     "log.segment.bytes": str(64 * 1024 * 1024),
     "log.index.size.max.bytes": str(1024 * 1024),
