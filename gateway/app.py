@@ -86,7 +86,12 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             ReplyBus(settings.kafka_bootstrap, settings.ordinal, metrics, max_open=settings.max_searches).running()
         )
         generations = await closing.enter_async_context(
-            GenerationWatch(settings.kafka_bootstrap, encoder.space, wanted=settings.generation).running()
+            GenerationWatch(
+                settings.kafka_bootstrap,
+                encoder.space,
+                wanted=settings.generation,
+                remembered=Path(settings.status_db).with_suffix(".generation.json"),
+            ).running()
         )
         secret = settings.link_secret or secrets.token_urlsafe(32)
         links = Links(UrlSigner(secret.encode()), clock)

@@ -1,4 +1,5 @@
 import asyncio
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -47,9 +48,19 @@ def test_a_generation_that_was_asked_for_by_name_need_not_be_serving() -> None:
     assert choose(found, SPACE, "absent") is None
 
 
+@pytest.mark.parametrize("content", [None, b"", b"{not json"])
+def test_a_memory_that_is_lost_or_damaged_is_no_generation(content: bytes | None, tmp_path: Path) -> None:
+    file = tmp_path / "generation.json"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(DependencyDown):
+        GenerationWatch("127.0.0.1:1", SPACE, wanted="auto", remembered=file).current()
+
+
 @pytest.mark.integration
-async def test_a_generation_that_begins_to_serve_is_noticed(kafka: str) -> None:
-    async with GenerationWatch(kafka, SPACE, wanted="auto").running() as watch:
+async def test_a_generation_that_begins_to_serve_is_noticed_and_remembered(kafka: str, tmp_path: Path) -> None:
+    file = tmp_path / "data" / "generation.json"
+    async with GenerationWatch(kafka, SPACE, wanted="auto", remembered=file).running() as watch:
         with pytest.raises(DependencyDown):
             watch.current()
         producer = KafkaProducer(kafka, "generations-test")
@@ -63,3 +74,10 @@ async def test_a_generation_that_begins_to_serve_is_noticed(kafka: str) -> None:
                 except DependencyDown:
                     await asyncio.sleep(0.05)
         assert name == GENERATION.name
+        async with asyncio.timeout(20):
+            while not file.exists():  # noqa: ASYNC110 - a thread writes it
+                await asyncio.sleep(0.05)
+    assert GenerationWatch("127.0.0.1:1", SPACE, wanted="auto", remembered=file).current() == GENERATION
+    assert GenerationWatch("127.0.0.1:1", SPACE, wanted=GENERATION.name, remembered=file).current() == GENERATION
+    with pytest.raises(DependencyDown):
+        GenerationWatch("127.0.0.1:1", SPACE, wanted="another", remembered=file).current()
