@@ -1,4 +1,7 @@
-"""`trireme eval samples`: how often the intended document comes first, over forty held-out queries."""
+"""`trireme eval`: `samples` counts how often the intended document comes first, over forty held-out queries.
+
+`encoders` is in `cli.encoders`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.console import JsonOption, UrlOption, out, print_json
+from cli.encoders import encoders
 from cli.files import read_file
 from cli.target import HomeOption, open_client
 from client.client import TriremeClient
@@ -20,6 +24,7 @@ from contracts.errors import BadMessage, NotFound
 from stack.home import CHECKOUT
 
 app = typer.Typer(rich_markup_mode=None)
+app.command("encoders")(encoders)
 
 QUERIES = CHECKOUT / "benchmarks" / "quality" / "samples_queries.jsonl"
 # Hits asked for: enough to see where a document stands that is not first.

@@ -16,6 +16,7 @@ PRIORITY_LEVELS = 3
 TEXT_ENCODER = "text_encoder"
 CLIP_TEXT = "clip_text"
 CLIP_IMAGE = "clip_image"
+CLIP_IMAGE_DISTILLED = "clip_image_distilled"
 LLAMA = "llama"
 
 EMBEDDING = "embedding"
@@ -51,13 +52,15 @@ class ModelSpec:
 
 
 _TOKENS = (TensorSpec("input_ids", "INT64", (None,)), TensorSpec("attention_mask", "INT64", (None,)))
+_PICTURE = (TensorSpec("image", "UINT8", (None, None, 3)),)
 _VECTOR = (TensorSpec(EMBEDDING, "FP32", (384,)),)
 
 MODELS: Mapping[str, ModelSpec] = MappingProxyType(
     {
         TEXT_ENCODER: ModelSpec(TEXT_ENCODER, _TOKENS, _VECTOR),
         CLIP_TEXT: ModelSpec(CLIP_TEXT, _TOKENS, _VECTOR),
-        CLIP_IMAGE: ModelSpec(CLIP_IMAGE, (TensorSpec("image", "UINT8", (None, None, 3)),), _VECTOR),
+        CLIP_IMAGE: ModelSpec(CLIP_IMAGE, _PICTURE, _VECTOR),
+        CLIP_IMAGE_DISTILLED: ModelSpec(CLIP_IMAGE_DISTILLED, _PICTURE, _VECTOR),
     }
 )
 

@@ -11,7 +11,15 @@ from PIL import Image
 
 from contracts.joint import Vector
 from contracts.space import Space
-from contracts.tensors import CLIP_IMAGE, CLIP_TEXT, EMBEDDING, MODELS, PRIORITY_QUERY, TEXT_ENCODER
+from contracts.tensors import (
+    CLIP_IMAGE,
+    CLIP_IMAGE_DISTILLED,
+    CLIP_TEXT,
+    EMBEDDING,
+    MODELS,
+    PRIORITY_QUERY,
+    TEXT_ENCODER,
+)
 from contracts.trace import TraceContext
 from encoding.manifests import ImageManifest, TextManifest, load_space, read_manifest
 from encoding.text import TextTokens
@@ -53,6 +61,7 @@ class Encoder:
         self._text = read_manifest(repository, TEXT_ENCODER, TextManifest)
         self._clip_text = read_manifest(repository, CLIP_TEXT, TextManifest)
         self._image = read_manifest(repository, CLIP_IMAGE, ImageManifest)
+        self._has_distilled = _is_admitted(repository, self.space, self._image)
         self._text_tokens = _tokens(repository, self._text)
         self._clip_tokens = _tokens(repository, self._clip_text)
 
@@ -60,6 +69,11 @@ class Encoder:
     def shares_text_tower(self) -> bool:
         """Whether the CLIP text tower is the text encoder itself, so that one run serves both."""
         return self._text.sha256 == self._clip_text.sha256
+
+    @property
+    def has_distilled(self) -> bool:
+        """Whether a distilled picture tower is exported that this space admitted, for the same pictures."""
+        return self._has_distilled
 
     @property
     def max_tokens(self) -> int:
@@ -105,8 +119,14 @@ class Encoder:
         priority: int,
         timeout_s: float,
         trace: TraceContext | None = None,
+        distilled: bool = False,
     ) -> Vectors:
-        """Prepared pictures by the CLIP image tower, float32 [n, image_dim]. Errors as in `embed_texts`."""
+        """Prepared pictures by the CLIP image tower, float32 [n, image_dim]. Errors as in `embed_texts`.
+
+        Args:
+            distilled: by the distilled tower instead; only where `has_distilled`.
+        """
+        model = CLIP_IMAGE_DISTILLED if distilled else CLIP_IMAGE
         size = MODELS[CLIP_IMAGE].max_batch_size_cpu
         batches = [range(i, min(i + size, len(pictures))) for i in range(0, len(pictures), size)]
 
@@ -114,7 +134,7 @@ class Encoder:
             return {"image": np.stack([pictures[row] for row in rows])}
 
         return await self._run(
-            CLIP_IMAGE, batches, tensors, self._image.dim, priority=priority, timeout_s=timeout_s, trace=trace
+            model, batches, tensors, self._image.dim, priority=priority, timeout_s=timeout_s, trace=trace
         )
 
     async def _embed_tokens(
@@ -168,6 +188,14 @@ class Encoder:
             # The batches fail alike (server gone, queue full): callers get that one error, not a group.
             raise group.exceptions[0] from group
         return out
+
+
+def _is_admitted(repository: Path, space: Space, full: ImageManifest) -> bool:
+    if not (repository / CLIP_IMAGE_DISTILLED / "manifest.json").is_file():
+        return False
+    small = read_manifest(repository, CLIP_IMAGE_DISTILLED, ImageManifest)
+    admitted = small.admitted is not None and small.admitted.space_id == space.space_id
+    return admitted and small.takes_the_same(full)
 
 
 def _batches(tokens: TextTokens, sequences: Sequence[Sequence[int]], size: int) -> list[list[int]]:

@@ -24,17 +24,34 @@ class TextManifest(msgspec.Struct, frozen=True, kw_only=True):
     tokenizer: str
 
 
+class AdmittedTo(msgspec.Struct, frozen=True, kw_only=True):
+    """The space that a distilled tower was admitted to, by its figures."""
+
+    space_id: str
+
+
 class ImageManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of an image tower's manifest that encoding needs. Scaling and normalising are in the graph."""
+    """The part of an image tower's manifest that encoding needs. Scaling and normalising are in the graph.
+
+    Args:
+        admitted: None for the space's own tower.
+    """
 
     model: str
     sha256: str
     dim: int
     image_size: int
     resize: ResizeRule
+    admitted: AdmittedTo | None = None
     interpolation: Interpolation = "bicubic"
     shortest_edge: int | None = None
     crop_rounding: CropRounding = "down"
+
+    def takes_the_same(self, other: "ImageManifest") -> bool:
+        """Whether a picture prepared for one of the two fits the other, and their vectors are of one width."""
+        own = {"model", "sha256", "admitted"}
+        mine, theirs = msgspec.structs.asdict(self), msgspec.structs.asdict(other)
+        return all(mine[name] == theirs[name] for name in mine.keys() - own)
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """A decoded RGB picture as the tower takes it, UINT8 [image_size, image_size, 3]."""

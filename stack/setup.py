@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Literal
 
 from contracts.errors import ConfigurationError
-from contracts.tensors import CLIP_IMAGE, CLIP_TEXT, TEXT_ENCODER
+from contracts.space import read_space
+from contracts.tensors import CLIP_IMAGE, CLIP_IMAGE_DISTILLED, CLIP_TEXT, TEXT_ENCODER
 from export.demo_clip import build as clip_image
 from export.demo_clip import config as clip_config
+from export.distil import build as distilled
+from export.distil.admission import NotAdmitted
 from export.space import write_space
 from export.text_encoder import build as text_encoder
 from export.text_encoder.manifest import read_parity
@@ -179,6 +182,7 @@ def _export_steps(paths: SetupPaths) -> tuple[Step, ...]:
         *(_text_step(paths, model) for model in (TEXT_ENCODER, CLIP_TEXT)),
         _image_step(paths),
         _space_step(paths),
+        _distilled_step(paths),
     )
 
 
@@ -215,6 +219,35 @@ def _space_step(paths: SetupPaths) -> Step:
         "export",
         lambda: _is_newer(paths.repository / "space.json", (*manifests, clip_config.SPACE)),
         lambda: _done(write_space(paths.repository, clip_config.SPACE)),
+    )
+
+
+def _distilled_step(paths: SetupPaths) -> Step:
+    """After the space: the student is admitted to it, and its manifest names it."""
+    space = paths.repository / "space.json"
+    version = paths.repository / CLIP_IMAGE_DISTILLED / clip_image.VERSION / "model.onnx"
+    manifest = paths.repository / CLIP_IMAGE_DISTILLED / "manifest.json"
+    made_from = (
+        space,
+        clip_config.DISTILLED_WEIGHTS,
+        clip_config.DISTILLED_CARD,
+        clip_config.HERE / "graph.py",
+        *Path(distilled.__file__).parent.glob("*.py"),
+    )
+
+    def run() -> str:
+        try:
+            distilled.export_distilled(paths.repository, read_space(space.read_bytes()))
+        except NotAdmitted as exc:
+            # Not the end of a set-up: a space without a student is served by its own tower.
+            return exc.message
+        return "the distilled picture tower is admitted to the space"
+
+    return Step(
+        f"model {CLIP_IMAGE_DISTILLED}",
+        "export",
+        lambda: version.is_file() and _is_newer(manifest, made_from),
+        run,
     )
 
 

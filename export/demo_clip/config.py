@@ -23,5 +23,12 @@ HELDOUT_PICTURES = HERE / "heldout.webp"
 HELDOUT_NAMES = HERE / "heldout.json"
 HELDOUT_VECTORS = HERE / "heldout.safetensors"
 
+DISTILLED_WEIGHTS = HERE / "clip_image_distilled.safetensors"
+DISTILLED_CARD = HERE / "distilled_card.json"
+QUERY_PICTURES = HERE / "queries.webp"
+QUERY_NAMES = HERE / "queries.json"
+DISTILLED_VECTORS = HERE / "distilled.safetensors"
+QUERY_SEED = 7_000_002
+
 CACHE = Path(".trireme/cache/demo_clip")
 """Caption vectors and the training's checkpoint; relative to the repository's root."""

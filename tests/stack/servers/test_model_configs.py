@@ -7,6 +7,7 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelInsta
 
 from contracts.tensors import (
     CLIP_IMAGE,
+    CLIP_IMAGE_DISTILLED,
     CLIP_TEXT,
     LLAMA_SPEC,
     MODELS,
@@ -23,7 +24,9 @@ from stack.servers.triton_probe import read_model_config
 
 REPOSITORY = CHECKOUT / "model_repository"
 CONFIGS = sorted(REPOSITORY.glob("*/config.pbtxt"))
-ENCODERS = [path for path in CONFIGS if path.parent.name in (TEXT_ENCODER, CLIP_TEXT, CLIP_IMAGE)]
+ENCODERS = [
+    path for path in CONFIGS if path.parent.name in (TEXT_ENCODER, CLIP_TEXT, CLIP_IMAGE, CLIP_IMAGE_DISTILLED)
+]
 
 
 def spec_and_config(path: Path) -> tuple[ModelSpec, ModelConfig]:
