@@ -130,10 +130,10 @@ def test_store_key_may_touch_the_bucket_that_is_made_and_used() -> None:
     assert f'"Write:{bucket}"' in COMPOSE["configs"]["s3"]["content"]
 
 
-def test_triton_loads_the_three_encoders_of_the_space() -> None:
+def test_triton_loads_the_encoders_of_the_space_and_the_distilled_one() -> None:
     command = SERVICES["triton"]["command"]
     loaded = {option.split("=")[1] for option in command if option.startswith("--load-model=")}
-    assert loaded == {tensors.TEXT_ENCODER, tensors.CLIP_TEXT, tensors.CLIP_IMAGE}
+    assert loaded == {tensors.TEXT_ENCODER, tensors.CLIP_TEXT, tensors.CLIP_IMAGE, tensors.CLIP_IMAGE_DISTILLED}
     assert all((ROOT / "model_repository" / model / "config.pbtxt").is_file() for model in loaded)
     assert "--model-control-mode=explicit" in command
 
