@@ -72,7 +72,8 @@ FINISH_LENGTH = "length"
 # list of {"role", "content"}, put through the checkpoint's own chat template), `prompt` (text as it is, every
 # special token written out) and `input_ids`, exactly one is given. Without a temperature, or with 0, the
 # likeliest token is taken. A `delta` holds whole characters and never a part of a stop text; `token_ids` are the
-# tokens since the last response; both counts are so far; `finish_reason` is empty but in the last response.
+# tokens since the last response; both counts are so far; `finish_reason` is empty but in the last response. An
+# answer of no tokens (`max_tokens` 0) asks whether the model is there: it is given at once, whoever else waits.
 LLAMA_SPEC = ModelSpec(
     LLAMA,
     inputs=(

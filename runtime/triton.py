@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import tritonclient.grpc.aio as triton_grpc
+from grpc.aio import AioRpcError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
@@ -120,6 +121,9 @@ class TritonClient:
             raise DeadlineExceeded(f"The model '{model}' did not answer in time.") from exc
         except InferenceServerException as exc:
             raise as_our_error(exc, model) from exc
+        except AioRpcError as exc:  # Of a stream, the client hands gRPC's own error on.
+            known = InferenceServerException(msg=str(exc.details()), status=str(exc.code()))
+            raise as_our_error(known, model) from exc
         finally:
             responses.cancel()
 

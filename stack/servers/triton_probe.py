@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import tritonclient.grpc.aio as triton
 from google.protobuf import text_format  # type: ignore[import-untyped]
+from grpc.aio import AioRpcError  # type: ignore[import-untyped]
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
@@ -43,7 +44,7 @@ class ModelHealth:
 async def probe_models(address: str, repository: Path, models: Sequence[str]) -> ModelHealth:
     """Send every model one inference over zeros, one after the other, within `PROBE_TIMEOUT_S` altogether.
 
-    Decoupled models stream, and are only asked whether they are loaded.
+    Decoupled models stream; they are asked for an answer of no tokens, which takes no slot and no time.
     """
     failed, dead = False, []
     try:
@@ -72,9 +73,31 @@ async def reload_models(address: str, models: Sequence[str]) -> None:
 async def _answers(client: triton.InferenceServerClient, config_file: Path, model: str) -> bool:
     config = read_model_config(config_file)
     if config.model_transaction_policy.decoupled:
-        return bool(await client.is_model_ready(model))
+        return await _streams(client, config, model)
     await client.infer(model, probe_inputs(config), priority=PRIORITY_QUERY)
     return True
+
+
+async def _streams(client: triton.InferenceServerClient, config: ModelConfig, model: str) -> bool:
+    none_at_all = next((each for each in config.input if each.name == "max_tokens"), None)
+    if none_at_all is None:
+        return bool(await client.is_model_ready(model))
+    tensor = _zeros(none_at_all.name, DataType.Name(none_at_all.data_type), list(none_at_all.dims), config)
+
+    async def requests() -> AsyncIterator[dict[str, object]]:
+        yield {"model_name": model, "inputs": [tensor], "priority": 0}
+
+    responses = client.stream_infer(requests())
+    try:
+        async for _, error in responses:
+            if error is not None:
+                raise error
+            return True
+    except AioRpcError as error:  # Of a stream, the client hands gRPC's own error on.
+        raise InferenceServerException(msg=str(error.details())) from error
+    finally:
+        responses.cancel()
+    return False
 
 
 def probe_inputs(config: ModelConfig) -> list[triton.InferInput]:

@@ -19,6 +19,7 @@ from contracts.tensors import LLAMA, LLAMA_SPEC
 from runtime.triton import TritonClient
 from stack.home import CHECKOUT
 from stack.ports import free_ports
+from stack.process import ProcessSpec
 from stack.servers.triton import TritonPorts, assemble_backends, triton_spec
 from tests.stack.servers.conftest import PATHS, becomes_ready, last_words, needs, started
 
@@ -45,8 +46,12 @@ class Reference:
 class LlamaServer:
     """A server with the tiny model alone."""
 
-    address: str
+    spec: ProcessSpec
     references: tuple[Reference, ...]
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.spec.ports['grpc']}"
 
 
 class Llama:
@@ -123,7 +128,7 @@ def llama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaServ
     references = json.loads((folder / "answers.json").read_text())
     with started(spec, folder / "log") as process:
         assert asyncio.run(becomes_ready(spec, process)), last_words(folder / "log")
-        yield LlamaServer(f"127.0.0.1:{spec.ports['grpc']}", tuple(Reference(**each) for each in references))
+        yield LlamaServer(spec, tuple(Reference(**each) for each in references))
     shutil.rmtree(folder, ignore_errors=True)
 
 

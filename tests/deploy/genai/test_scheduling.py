@@ -73,6 +73,19 @@ class Script:
         self.ended.set()
 
 
+@dataclass
+class SlowStart(Script):
+    """Does not start before it may."""
+
+    starting: threading.Event = field(default_factory=threading.Event)
+    may_start: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> Script:
+        self.starting.set()
+        self.may_start.wait(DEADLINE_S)
+        return self
+
+
 ENDLESS = 10**9
 
 
@@ -123,6 +136,19 @@ def test_the_queue_is_bounded_and_a_caller_who_leaves_it_makes_room() -> None:
     waiting[0].gone = True
     assert waiting[0].ended.wait(DEADLINE_S)
     running.submit(Script("now there is room", 1, log))
+    running.close(DEADLINE_S)
+
+
+def test_an_answer_that_is_starting_counts_as_one_with_a_slot() -> None:
+    log: list[str] = []
+    running = scheduler(slots=1, max_waiting=1)
+    slow = SlowStart("slow", ENDLESS, log)
+    running.submit(slow)
+    assert slow.starting.wait(DEADLINE_S)
+    running.submit(Script("waits", 1, log))
+    with pytest.raises(scheduling.QueueFull):
+        running.submit(Script("too many", 1, log))
+    slow.may_start.set()
     running.close(DEADLINE_S)
 
 

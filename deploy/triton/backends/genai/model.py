@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from ask import Ask, Limits, read_ask
-from engine import Engine, EngineAnswer
+from engine import FINISH_LENGTH, Engine, EngineAnswer
 from scheduler import Progress, QueueFull, Scheduler, WaitedTooLong
 
 CLOSE_TIMEOUT_S = 10.0
@@ -58,11 +58,19 @@ class TritonPythonModel:
         )
 
     def execute(self, requests: Sequence[Any]) -> None:
-        """Queue every request and return: answers come from the scheduler's thread."""
+        """Queue every request and return: answers come from the scheduler's thread.
+
+        A request for no tokens is a health check and answered here.
+        """
         for request in requests:
             caller = TritonCaller(request.get_response_sender(), self._engine)
+            tensors = self._tensors(request)
+            if "max_tokens" in tensors and not tensors["max_tokens"].any():
+                caller.send(Progress(finish_reason=FINISH_LENGTH))
+                caller.end()
+                continue
             try:
-                caller.ask = read_ask(self._tensors(request), self._limits)
+                caller.ask = read_ask(tensors, self._limits)
                 self._scheduler.submit(caller)
             except (ValueError, QueueFull) as error:
                 caller.end(error)

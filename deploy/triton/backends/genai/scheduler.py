@@ -78,6 +78,8 @@ class Scheduler:
         self._monotonic_s = monotonic_s
         self._waiting: deque[tuple[float, Caller]] = deque()
         self._active: list[tuple[Caller, Answer]] = []
+        # Taken from the queue and not among the active yet: starting an answer takes a while.
+        self._starting = 0
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="genai", daemon=True)
@@ -91,7 +93,7 @@ class Scheduler:
         """
         with self._changed:
             # Those that the free slots will take at once do not count as waiting.
-            free = self._slots - len(self._active)
+            free = self._slots - len(self._active) - self._starting
             if self._closing or len(self._waiting) - free >= self._max_waiting:
                 raise QueueFull
             self._waiting.append((self._monotonic_s(), caller))
@@ -140,13 +142,15 @@ class Scheduler:
                 if not self._waiting or len(self._active) >= self._slots:
                     return
                 _, caller = self._waiting.popleft()
+                self._starting = 1
+            started: list[tuple[Caller, Answer]] = []
             try:
-                answer = caller.start()
+                started.append((caller, caller.start()))
             except Exception as error:  # noqa: BLE001 - the outermost place: its caller gets it
                 caller.end(error)
-                continue
             with self._changed:
-                self._active.append((caller, answer))
+                self._starting = 0
+                self._active += started
 
     def _turn(self, caller: Caller, answer: Answer) -> None:
         error: Exception | None = None
