@@ -21,7 +21,7 @@ from gateway.clients.status_fold import StatusFold
 from gateway.core.clock import Clock
 from gateway.core.hedging import HedgeAllowance
 from gateway.core.links import Links
-from gateway.core.policy import FULL
+from gateway.core.policy import DISTILLED, FULL
 from gateway.core.shard_health import ShardHealth
 from gateway.core.signing import UrlSigner
 from gateway.flows.answer import AnswerFlow
@@ -169,7 +169,7 @@ def _search_flow(
         space_id=encoder.space.space_id,
         text_dim=encoder.space.text_dim,
         budgets=settings.budgets(),
-        variants={FULL},
+        variants={FULL, DISTILLED} if encoder.has_distilled else {FULL},
         fresh_s=settings.cache_fresh_s,
         cache_wait_s=settings.cache_wait_ms / 1000,
         max_at_once=settings.max_searches,

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 from contracts.errors import (
     DeadlineExceeded,
@@ -25,6 +26,7 @@ from gateway.flows.ports import QueryEncoder
 from runtime.breaker import CircuitBreaker
 
 Work = Callable[[], Coroutine[Any, Any, Vector]]
+Server = Tower | Literal["clip_image_distilled"]
 
 _FAILURES = 5
 _RESET_S = 1.0
@@ -50,9 +52,9 @@ class _Run:
     """
 
     halves: tuple[Tower, ...]
-    servers: tuple[tuple[Tower, Work], ...]
-    asked: Tower
-    failed: list[Tower] = field(default_factory=list)
+    servers: tuple[tuple[Server, Work], ...]
+    asked: Server
+    failed: list[Server] = field(default_factory=list)
 
 
 class EncodeQuery:
@@ -60,21 +62,25 @@ class EncodeQuery:
 
     A tower whose weight is zero is not run. Where the CLIP text tower is the text encoder itself, one run
     serves both, on the CLIP tower's server: the text encoder's may be busy with a batch of a document's chunks,
-    which takes longer than a search may. Should that server fail, the text encoder's stands in. A breaker leaves
-    out a tower that keeps failing: it costs no time then.
+    which takes longer than a search may. Should that server fail, the text encoder's stands in, as the full
+    picture tower does for the distilled one. A breaker leaves out a tower that keeps failing: it costs no time
+    then.
     """
 
     def __init__(self, encoder: QueryEncoder, clock: Clock) -> None:
         self._encoder = encoder
         self._clock = clock
+        servers: tuple[Server, ...] = ("text", "clip_text", "clip_image", "clip_image_distilled")
         self._breakers = {
-            tower: CircuitBreaker(tower, failures=_FAILURES, reset_s=_RESET_S, clock=clock.monotonic_s)
-            for tower in ("text", "clip_text", "clip_image")
+            server: CircuitBreaker(server, failures=_FAILURES, reset_s=_RESET_S, clock=clock.monotonic_s)
+            for server in servers
         }
         self._trials: set[asyncio.Task[None]] = set()
 
-    async def encode(self, query: SearchQuery, budget: Budget, trace: TraceContext) -> Encoded:
-        """The joint vector of a query.
+    async def encode(
+        self, query: SearchQuery, budget: Budget, trace: TraceContext, *, distilled: bool = False
+    ) -> Encoded:
+        """The joint vector of a query; with `distilled`, pictures go to the distilled tower.
 
         Waits for all towers until the encoders' budget ends, then takes what is ready. Should nothing be ready
         by then, the first tower to finish is enough, as long as shards can still be asked.
@@ -83,7 +89,7 @@ class EncodeQuery:
             InvalidInput: the weights cancel everything, or the words are longer than the encoder reads.
             DependencyDown, DependencyFailed, Overloaded, DeadlineExceeded: no tower gave a vector.
         """
-        runs = self._runs(query, budget, trace)
+        runs = self._runs(query, budget, trace, distilled=distilled)
         if not runs:
             raise InvalidInput(
                 "The weights leave nothing of the query: at least one that applies must not be zero."
@@ -103,7 +109,7 @@ class EncodeQuery:
                 if task not in done:
                     raise DeadlineExceeded("The encoders did not answer in time.")
                 vectors.update(dict.fromkeys(run.halves, task.result()))
-                missing += (tower for tower in run.failed if tower in run.halves)
+                missing += (tower for tower in run.halves if tower in run.failed)
             except InvalidInput:
                 raise
             except TriremeError as exc:
@@ -162,7 +168,7 @@ class EncodeQuery:
             run.failed.append(server)
         raise error
 
-    async def _ask(self, server: Tower, work: Work) -> Vector:
+    async def _ask(self, server: Server, work: Work) -> Vector:
         try:
             vector = await work()
         except (DependencyDown, DependencyFailed):
@@ -171,7 +177,7 @@ class EncodeQuery:
         self._breakers[server].succeeded()
         return vector
 
-    def _try_beside(self, server: Tower, work: Work) -> None:
+    def _try_beside(self, server: Server, work: Work) -> None:
         """See whether a server is back without letting a search wait for it; `work` has a deadline of its own."""
 
         async def trial() -> None:
@@ -182,7 +188,7 @@ class EncodeQuery:
         self._trials.add(task)
         task.add_done_callback(self._trials.discard)
 
-    def _runs(self, query: SearchQuery, budget: Budget, trace: TraceContext) -> list[_Run]:
+    def _runs(self, query: SearchQuery, budget: Budget, trace: TraceContext, *, distilled: bool) -> list[_Run]:
         """The vectors to make, each with the halves that it fills."""
         weights, words, picture = query.weights, query.words, query.picture
         runs: list[_Run] = []
@@ -205,15 +211,19 @@ class EncodeQuery:
             assert words is not None
             return await self._encoder.embed_query_words(words, timeout_s=left_s(), trace=trace)
 
-        async def clip_image() -> Vector:
+        async def clip_image(distilled: bool = False) -> Vector:
             assert picture is not None
             rows = await self._encoder.embed_pictures(
-                [picture.pixels], priority=PRIORITY_QUERY, timeout_s=left_s(), trace=trace
+                [picture.pixels],
+                priority=PRIORITY_QUERY,
+                timeout_s=left_s(),
+                trace=trace,
+                distilled=distilled,
             )
             row: Vector = rows[0]
             return row
 
-        def add(halves: tuple[Tower, ...], *servers: tuple[Tower, Work]) -> None:
+        def add(halves: tuple[Tower, ...], *servers: tuple[Server, Work]) -> None:
             runs.append(_Run(halves, servers, servers[0][0]))
 
         if shared and (wants_text or wants_clip):
@@ -224,5 +234,6 @@ class EncodeQuery:
         if wants_clip and not shared:
             add(("clip_text",), ("clip_text", clip_text))
         if picture is not None and weights.image_image != 0:
-            add(("clip_image",), ("clip_image", clip_image))
+            small: tuple[tuple[Server, Work], ...] = (("clip_image_distilled", partial(clip_image, True)),)
+            add(("clip_image",), *(small if distilled else ()), ("clip_image", clip_image))
         return runs

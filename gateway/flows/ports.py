@@ -59,8 +59,9 @@ class QueryEncoder(Protocol):
         priority: int,
         timeout_s: float,
         trace: TraceContext | None = None,
+        distilled: bool = False,
     ) -> NDArray[np.float32]:
-        """Float32 [n, image_dim]."""
+        """Float32 [n, image_dim]; by the distilled tower when `distilled`."""
         ...
 
 

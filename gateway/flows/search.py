@@ -17,7 +17,7 @@ from gateway.core.cached_answer import CachedAnswer
 from gateway.core.clock import Clock
 from gateway.core.hits import search_hit
 from gateway.core.merge import merge, shard_k
-from gateway.core.policy import choose_variant
+from gateway.core.policy import DISTILLED, choose_variant
 from gateway.core.query import SearchQuery
 from gateway.flows.encode import EncodeQuery
 from gateway.flows.ports import AnswerCache, Generations, HitLinks, SearchMeter, ShardBus
@@ -129,7 +129,7 @@ class SearchFlow:
         if kept is not None and self._is_fresh(kept):
             return self._from_cache(kept, budget, trace, timings_ms)
         try:
-            found = await self._find(key, query, generation, budget, trace)
+            found = await self._find(key, query, generation, budget, trace, variant)
         except _FALLBACK_ERRORS:
             # A cache that was too slow to wait for may still answer within the budget, when failing was quick.
             if lookup is not None:
@@ -154,20 +154,26 @@ class SearchFlow:
         )
 
     async def _find(
-        self, key: str | None, query: SearchQuery, generation: Generation, budget: Budget, trace: TraceContext
+        self,
+        key: str | None,
+        query: SearchQuery,
+        generation: Generation,
+        budget: Budget,
+        trace: TraceContext,
+        variant: str,
     ) -> _Found:
         """Hits from the index; equal queries at the same time share one search."""
         if not self._bus.available():
             raise DependencyDown("kafka")
         if key is None:
-            return await self._search_index(query, generation, budget, trace)
-        return await self._flights.do(key, lambda: self._search_index(query, generation, budget, trace))
+            return await self._search_index(query, generation, budget, trace, variant)
+        return await self._flights.do(key, lambda: self._search_index(query, generation, budget, trace, variant))
 
     async def _search_index(
-        self, query: SearchQuery, generation: Generation, budget: Budget, trace: TraceContext
+        self, query: SearchQuery, generation: Generation, budget: Budget, trace: TraceContext, variant: str
     ) -> _Found:
         began_s = self._clock.monotonic_s()
-        encoded = await self._encode.encode(query, budget, trace)
+        encoded = await self._encode.encode(query, budget, trace, distilled=variant == DISTILLED)
         encoded_s = self._clock.monotonic_s()
         request = SearchRequest(
             tenant=query.tenant,

@@ -17,7 +17,7 @@ from contracts.generations import Generation
 from contracts.ids import shard_of
 from contracts.joint import Vector, Weights, join_item, join_query, unit
 from contracts.search import SearchReply, SearchRequest, ShardHit
-from contracts.space import Space, Tower
+from contracts.space import Space
 from contracts.trace import TraceContext
 from encoding.pictures import to_tensor
 from gateway.core.cached_answer import CachedAnswer
@@ -62,9 +62,9 @@ class WordEncoder:
     """Towers that take `delay_s` or fail, as each test says."""
 
     shares_text_tower: bool = False
-    delay_s: dict[Tower, float] = field(default_factory=dict)
-    failing: dict[Tower, TriremeError] = field(default_factory=dict)
-    calls: list[Tower] = field(default_factory=list)
+    delay_s: dict[str, float] = field(default_factory=dict)
+    failing: dict[str, TriremeError] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
     image_size: int = 8
     max_tokens: int = 100
 
@@ -94,14 +94,15 @@ class WordEncoder:
         priority: int,
         timeout_s: float,
         trace: TraceContext | None = None,
+        distilled: bool = False,
     ) -> NDArray[np.float32]:
-        await self._work("clip_image")
+        await self._work("clip_image_distilled" if distilled else "clip_image")
         return np.stack([pixel_vector(picture) for picture in pictures])
 
     def prepare_picture(self, image: Image.Image) -> NDArray[np.uint8]:
         return to_tensor(image, self.image_size, "stretch")
 
-    async def _work(self, tower: Tower) -> None:
+    async def _work(self, tower: str) -> None:
         self.calls.append(tower)
         await asyncio.sleep(self.delay_s.get(tower, 0.010))
         if tower in self.failing:

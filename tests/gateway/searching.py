@@ -1,5 +1,6 @@
 """A search flow over fakes, ready to be used by tests."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,6 +64,7 @@ class Search:
     hedge_share: float = 0.05
     preferred_group: int = 0
     max_at_once: int = 64
+    variants: Collection[str] = ("full",)
 
     def __post_init__(self) -> None:
         self.health = ShardHealth(self.clock.monotonic_s, answer_within_s=Budgets().shard_deadline_s)
@@ -86,7 +88,7 @@ class Search:
             space_id=SPACE.space_id,
             text_dim=HALF,
             budgets=Budgets(),
-            variants={"full"},
+            variants=self.variants,
             fresh_s=300.0,
             cache_wait_s=0.010,
             max_at_once=self.max_at_once,
