@@ -40,7 +40,7 @@ def llama(
     """
     if not EXPORT_PYTHON.is_file():
         raise ConfigurationError(
-            "Exporting needs PyTorch, in an environment of its own: `make test-export` makes it."
+            "Exporting needs PyTorch, which has an environment of its own: run `make export-environment` once."
         )
     source = str(Path(checkpoint).resolve()) if Path(checkpoint).is_dir() else checkpoint
     command = [str(EXPORT_PYTHON), "-m", "export.llama", source]
