@@ -178,3 +178,21 @@ def tiny_sentence_encoder(folder: Path, family: str) -> Path:
         )
         return tiny_bert(folder, "mean", DistilBertModel(small))
     return tiny_bert(folder, family.removeprefix("bert_"))
+
+
+def seeded_vit_b_32(folder: Path) -> Path:
+    """A CLIP of the full size of ViT-B/32 (151 million parameters) with the weights its class begins with, seeded."""
+    tokenizer = clip_tokenizer()
+    ends = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    torch.manual_seed(SEED)
+    config = CLIPConfig(
+        text_config={"vocab_size": 49408, **ends}, vision_config={"patch_size": 32}, projection_dim=512
+    )
+    CLIPModel(config).eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    CLIPImageProcessorPil().save_pretrained(folder)
+    return folder
