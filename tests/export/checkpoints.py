@@ -181,7 +181,7 @@ def tiny_sentence_encoder(folder: Path, family: str) -> Path:
 
 
 def seeded_vit_b_32(folder: Path) -> Path:
-    """A CLIP of the full size of ViT-B/32 (151 million parameters) with the weights its class begins with, seeded."""
+    """A CLIP of the full size of ViT-B/32 (151 million parameters) with seeded weights."""
     tokenizer = clip_tokenizer()
     ends = {
         "bos_token_id": tokenizer.bos_token_id,
