@@ -38,10 +38,17 @@ def _ground(rng: random.Random, side: int) -> Image.Image:
             canvas.disc(rng.random(), rng.random(), rng.uniform(0.03, 0.2), colour)
         return canvas.image
     if kind < 0.92:
-        noise = Image.effect_noise((side // 4, side // 4), rng.uniform(20, 60)).resize((side, side))
+        noise = _noise(rng, side // 4, rng.uniform(20, 60)).resize((side, side))
         return ImageOps.colorize(noise, vivid(rng, 0.4), mix(vivid(rng), (255, 255, 255), 0.5))
     faded = rng.choice(_SCENES)(rng, side).filter(ImageFilter.GaussianBlur(side / 90))
     return Image.blend(faded, Image.new("RGB", (side, side), (255, 255, 255)), rng.uniform(0.2, 0.6))
+
+
+def _noise(rng: random.Random, side: int, spread: float) -> Image.Image:
+    """Grey noise out of `rng`: Pillow's own is not seeded, and no picture would come again."""
+    return Image.frombytes(
+        "L", (side, side), bytes(min(255, max(0, round(rng.gauss(128, spread)))) for _ in range(side * side))
+    )
 
 
 def _posed(rng: random.Random, glyph: Glyph, size: int, gentle: bool) -> Image.Image:
