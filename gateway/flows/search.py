@@ -139,7 +139,8 @@ class SearchFlow:
             if kept is None:
                 raise
             return self._from_cache(kept, budget, trace, timings_ms)
-        if key is not None and not found.degraded:
+        # Who finds nothing often uploads something and asks again: an answer without hits is not kept.
+        if key is not None and found.hits and not found.degraded:
             self._cache.put(key, self._worth_keeping(query, found, variant, generation))
         unreachable = key is not None and not self._cache.available()
         return SearchResponse(

@@ -102,6 +102,18 @@ def test_a_second_equal_search_is_served_from_the_cache_and_asks_nobody() -> Non
     run(scenario())
 
 
+def test_an_answer_without_hits_is_not_kept() -> None:
+    async def scenario() -> None:
+        search = started()
+        nowhere = SearchQuery(words="violin strings", k=5, tenant="has nothing yet")
+        for _ in range(2):
+            response = await search.flow.search(nowhere, trace=TRACE)
+            assert response.hits == []
+            assert response.served_by == "index"
+
+    run(scenario())
+
+
 def test_an_answer_older_than_five_minutes_is_searched_again() -> None:
     async def scenario() -> None:
         search = started()
