@@ -39,6 +39,18 @@ class StackOptions:
     model_repository: Path = CHECKOUT / "model_repository"
     gateway: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse what would bring deleted documents back: a reset empties this home, not somebody's broker.
+
+        Raises:
+            InvalidInput: a reset with a broker that is not ours.
+        """
+        if self.reset and self.broker_kind == "external":
+            raise InvalidInput(
+                "--reset empties this stack's own folder, but the records on another broker would bring its "
+                "documents back. Delete the topics there first, and start without --reset in a new --home."
+            )
+
     @property
     def broker_kind(self) -> BrokerKind:
         """Which kind of broker that is.

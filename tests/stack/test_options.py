@@ -32,6 +32,12 @@ def test_any_other_broker_is_refused(broker: str) -> None:
         _ = StackOptions(broker=broker).broker_kind
 
 
+def test_a_reset_is_refused_where_the_broker_would_bring_everything_back() -> None:
+    with pytest.raises(InvalidInput, match="another broker"):
+        StackOptions(broker="localhost:9092", reset=True)
+    assert StackOptions(broker="kafka", reset=True).reset
+
+
 def test_a_port_that_is_taken_is_refused_and_zero_means_any() -> None:
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))
