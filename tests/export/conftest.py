@@ -1,11 +1,28 @@
-"""Tiny checkpoints, each exported once for all tests. No torch at the top: both environments read this file."""
+"""Tiny checkpoints, each exported once for all tests. No torch at the top: both environments read this file.
+
+Files whose every test needs PyTorch are collected only where it is: `make test-export`, a part of
+`make test`, runs them.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+NEED_TORCH = (
+    "clip/test_open_clip.py",
+    "clip/test_preprocessing.py",
+    "clip/test_projected_export.py",
+    "clip/test_towers.py",
+    "test_command.py",
+    "test_failed_exports.py",
+    "test_precision.py",
+    "text/test_encoders.py",
+)
+collect_ignore = [] if importlib.util.find_spec("torch") else list(NEED_TORCH)
 
 
 @dataclass(frozen=True, slots=True)
