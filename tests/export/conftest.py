@@ -22,7 +22,12 @@ NEED_TORCH = (
     "test_precision.py",
     "text/test_encoders.py",
 )
-collect_ignore = [] if importlib.util.find_spec("torch") else list(NEED_TORCH)
+# Triton's protobuf is in the running system's environment.
+NEED_TRITON = ("test_model_config.py",)
+collect_ignore = [
+    *(() if importlib.util.find_spec("torch") else NEED_TORCH),
+    *(() if importlib.util.find_spec("tritonclient") else NEED_TRITON),
+]
 
 
 @dataclass(frozen=True, slots=True)
