@@ -18,7 +18,7 @@ from pathlib import Path
 from contracts.errors import ConfigurationError, InvalidInput
 from stack.ports import LOOPBACK
 from stack.process import ProcessSpec
-from stack.servers.triton_probe import probe_models, reload_models
+from stack.servers.triton_watch import ModelWatch
 
 # Loading opens every session and runs the warm-up samples: about 6 s here, several times that on a busy machine.
 READY_TIMEOUT_S = 120.0
@@ -119,20 +119,13 @@ def triton_spec(
     )
     address = f"{LOOPBACK}:{ports.grpc}"
 
-    async def ready() -> bool:
-        health = await probe_models(address, repository, loaded)
-        if health.dead:
-            # The next probe tells whether it helped.
-            await reload_models(address, health.dead)
-        return health.all_answer
-
     return ProcessSpec(
         name="triton",
         argv=argv,
         env=server_environment(environment),
         cwd=run_dir,
         ports={"http": ports.http, "grpc": ports.grpc, "metrics": ports.metrics},
-        ready=ready,
+        ready=ModelWatch(address, loaded).all_answer,
         ready_timeout_s=READY_TIMEOUT_S,
         stop_timeout_s=EXIT_TIMEOUT_S + 4.0,
         after_exit=partial(remove_shared_memory, ports),
