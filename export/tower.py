@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from export.checkpoints import Checkpoint
-from export.model_config import max_batch_size, render_config
+from export.model_config import max_batch_size, write_configs
 from export.parity import ParityFigures, Vectors, gate, run_graph
 from export.precision import Precision, write_precision
 from export.publish import VERSION, write_manifest
@@ -51,7 +51,7 @@ class Tower:
 def write_tower(
     folder: Path, tower: Tower, checkpoint: Checkpoint, request: ExportRequest, progress: Progress
 ) -> ParityFigures:
-    """Write the model's folder: `1/model.onnx`, `config.pbtxt`, `manifest.json`.
+    """Write the model's folder: `1/model.onnx`, `config.pbtxt`, `configs/`, `manifest.json`.
 
     Raises:
         ParityError: the graph is not what PyTorch computes.
@@ -108,8 +108,8 @@ def _describe(
     kept: Kept | None,
 ) -> None:
     fp16 = request.precision == "fp16"
-    config = render_config(folder.name, tower.shapes, request.device, fp16=fp16)
-    (folder / "config.pbtxt").write_text(config, encoding="utf-8")
+    write_configs(folder, tower.shapes, fp16=fp16)
+    batch = max_batch_size("plan")
     manifest = {
         "model": folder.name,
         "source": checkpoint.source,
@@ -119,19 +119,16 @@ def _describe(
         "precision": request.precision,
         **({"kept_in_float": kept} if kept else {}),
         "opset": OPSET,
-        "device": request.device,
         "dim": tower.shapes.dim,
         "normalised": True,
         **tower.facts,
         "sha256": sha256_of_version(folder / VERSION),
         "parity": dataclasses.asdict(figures),
-    }
-    if request.device == "tensorrt":
-        batch = max_batch_size(request.device)
-        manifest["build_a_plan"] = {
+        "build_a_plan": {
             "trtexec": trtexec_command(folder.name, tower.shapes, max_batch=batch, fp16=fp16),
             "polygraphy": polygraphy_command(tower.shapes, max_batch=batch, fp16=fp16),
-        }
+        },
+    }
     write_manifest(folder, manifest)
 
 
