@@ -116,6 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
         hub.authorizations.setdefault(host, set()).add(self.headers.get("Authorization"))
         if hub.silent:
             hub.ended.wait()
+            self.close_connection = True
+            return
         authorized = hub.token is None or self.headers.get("Authorization") == f"Bearer {hub.token}"
         if hub.status is not None:
             self._fail(hub.status)
