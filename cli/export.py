@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from cli.console import JsonOption, err, out, print_json
 from cli.export_llama import llama
+from cli.export_space import space
 from contracts.errors import ConfigurationError, InvalidInput
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -171,6 +172,7 @@ def text(
 
 
 app.command()(llama)
+app.command()(space)
 
 
 def default_name(source: str) -> str:
