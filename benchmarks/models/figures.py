@@ -44,7 +44,7 @@ class ModelFigures:
         engine: what ran it in process, with its version.
         best_load: the one with the highest throughput in the sweep.
         cpu: cores in use at the best load.
-        poisson: an open loop at `plan.POISSON_SHARE` of the best throughput.
+        poisson: an open loop at `plan.POISSON_SHARE` of the best throughput; None if the server's queue filled up.
         shared_memory: the best load with tensors in shared memory; None where it was not tried.
     """
 
@@ -56,7 +56,7 @@ class ModelFigures:
     best_load: Callers
     rounds: tuple[Round, ...]
     cpu: CpuUse
-    poisson: tuple[Poisson, Served]
+    poisson: tuple[Poisson, Served | None]
     shared_memory: Served | None
     agreement: Agreement
 

@@ -21,6 +21,7 @@ from benchmarks.models.perf_report import Served
 from benchmarks.models.plan import POISSON_SHARE, Plan, open_loop_requests, requests
 from benchmarks.models.real_inputs import RealInputs, read_inputs, write_perf_analyzer_json
 from benchmarks.models.subjects import Subject
+from contracts.errors import Overloaded
 from contracts.tensors import EMBEDDING, PRIORITY_BULK
 from runtime.triton import TritonClient
 from stack.servers.triton import ServingEnvironment
@@ -149,11 +150,18 @@ async def _finish(
     )
 
 
-async def _open_loop(each: Prepared, rounds: Sequence[Round], setting: Setting) -> tuple[Poisson, Served]:
-    """Any three windows: arrivals at random differ from window to window by far more than 5 %."""
+async def _open_loop(each: Prepared, rounds: Sequence[Round], setting: Setting) -> tuple[Poisson, Served | None]:
+    """Any three windows: arrivals at random differ from window to window by far more than 5 %.
+
+    None when the server's queue filled up: something else took the machine for long enough.
+    """
     load = Poisson(POISSON_SHARE * median(turn.best.items_per_s for turn in rounds))
     wanted = open_loop_requests(each.inputs, load.rate_per_s, setting.plan)
-    served = await setting.perf.measure_any(each.subject.model, each.json, load, wanted)
+    try:
+        served = await setting.perf.measure_any(each.subject.model, each.json, load, wanted)
+    except Overloaded as exc:
+        setting.say(f"  {each.subject.model}, {load}: {exc.message}")
+        return load, None
     setting.say(f"  {each.subject.model}, {load}: p99 {served.p99_ms:.1f} ms")
     return load, served
 

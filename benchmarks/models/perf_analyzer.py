@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.models.loads import Load
 from benchmarks.models.perf_report import Served, is_unstable, read_report, read_windows
 from benchmarks.models.running import run_program
-from contracts.errors import ConfigurationError, DependencyFailed
+from contracts.errors import ConfigurationError, DependencyFailed, Overloaded
 from stack.servers.triton import ServingEnvironment
 
 STABILITY_PERCENT = 5
@@ -31,6 +31,7 @@ ANY_PERCENT = 1_000_000
 # Beyond all windows: a model of ten rows a second that is asked for 500.
 RUN_TIMEOUT_S = 120.0
 PACKAGE = "libb64-0d"
+_QUEUE_FULL = "Exceeds maximum queue size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ class PerfAnalyzer:
         """Windows until three in a row agree; else any three, called unstable.
 
         Raises:
-            DependencyFailed: the server refused requests, or perf_analyzer failed.
+            Overloaded: the server's bounded queue was full; perf_analyzer ends at the first request refused.
+            DependencyFailed: the server or perf_analyzer failed.
         """
         steady = await self._run(model, inputs, load, requests, STABILITY_PERCENT, MAX_TRIALS)
         if isinstance(steady, Served):
@@ -111,6 +113,8 @@ class PerfAnalyzer:
                 return read_report(table, finished.output, finished.errors)
         if is_unstable(finished.errors):
             return read_windows(finished.output)
+        if _QUEUE_FULL in finished.errors:
+            raise Overloaded(f"The server refused requests for {model}: its queue was full.")
         raise DependencyFailed("perf_analyzer", f"perf_analyzer failed on {model}: {finished.last_words()}")
 
     def _environment(self) -> Mapping[str, str]:

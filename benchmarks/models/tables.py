@@ -11,6 +11,7 @@ from rich.table import Table
 
 from benchmarks.models.claims import Claim
 from benchmarks.models.figures import ModelFigures
+from benchmarks.models.perf_report import Served
 from benchmarks.models.subjects import LeftOut
 
 Row = tuple[str, ...]
@@ -93,8 +94,6 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _model(each: ModelFigures) -> Row:
-    load, poisson = each.poisson
-    late = f", {poisson.delayed_share:.0%} sent late" if poisson.delayed_share >= 0.01 else ""
     return (
         each.subject.model,
         f"{each.subject.precision}, {each.engine}, {each.subject.threads}",
@@ -113,17 +112,16 @@ def _model(each: ModelFigures) -> Row:
             )
         ),
         f"{each.of_best(lambda served: served.rows_per_run):.1f}",
-        f"{load.rate_per_s:.0f}: {poisson.p99_ms:.1f}{late}",
+        _poisson(each),
         str(each.cpu),
         each.stability,
     )
 
 
 def _sweep(each: ModelFigures) -> list[Row]:
-    points = [(str(load), served) for load, served in each.sweep]
-    points.append((f"{each.poisson[0]}", each.poisson[1]))
-    if each.shared_memory is not None:
-        points.append((f"{each.best_load}, shared memory", each.shared_memory))
+    points: list[tuple[str, Served | None]] = [(str(load), served) for load, served in each.sweep]
+    points.append((str(each.poisson[0]), each.poisson[1]))
+    points.append((f"{each.best_load}, shared memory", each.shared_memory))
     return [
         (
             each.subject.model,
@@ -136,7 +134,16 @@ def _sweep(each: ModelFigures) -> list[Row]:
             served.stability,
         )
         for load, served in points
+        if served is not None
     ]
+
+
+def _poisson(each: ModelFigures) -> str:
+    load, served = each.poisson
+    if served is None:
+        return f"{load.rate_per_s:.0f}: queue full"
+    late = f", {served.delayed_share:.0%} sent late" if served.delayed_share >= 0.01 else ""
+    return f"{load.rate_per_s:.0f}: {served.p99_ms:.1f}{late}"
 
 
 def _claim(claim: Claim) -> Row:

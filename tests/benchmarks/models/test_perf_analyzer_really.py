@@ -14,7 +14,7 @@ from benchmarks.models.loads import Callers, Poisson
 from benchmarks.models.perf_analyzer import PACKAGE, PerfAnalyzer, Requests, find_perf_analyzer
 from benchmarks.models.real_inputs import read_inputs, write_perf_analyzer_json
 from benchmarks.models.subjects import describe
-from contracts.errors import ConfigurationError, DependencyFailed
+from contracts.errors import ConfigurationError, DependencyFailed, Overloaded
 from contracts.tensors import CLIP_IMAGE_DISTILLED, EMBEDDING, PRIORITY_QUERY
 from runtime.triton import TritonClient
 from stack.setup_paths import SetupPaths
@@ -59,6 +59,8 @@ async def test_the_figures_of_a_short_run_agree_with_each_other(tmp_path: Path) 
             assert served.p50_ms <= served.p90_ms <= served.p99_ms
         arriving = await perf.measure_any(subject.model, file, Poisson(60.0), WANTED)
         assert arriving.items_per_s < 120
+        with pytest.raises(Overloaded, match="queue was full"):
+            await perf.measure_any(subject.model, file, Poisson(20_000.0), WANTED)
         with pytest.raises(DependencyFailed, match="unknown"):
             await perf.measure_any("unknown", file, Callers(1), WANTED)
 
