@@ -65,6 +65,7 @@ class MessageBody(BaseModel):
 
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[Part]
+    tool_calls: list[Any] | None = None
 
 
 class StreamOptions(BaseModel):
@@ -170,6 +171,8 @@ def _refuse_unsupported(body: ChatBody) -> None:
     for name, value in (body.model_extra or {}).items():
         if value is not None and name not in _NOTES and value not in _ASKS_NOTHING.get(name, ()):
             raise InvalidInput(f"The parameter '{name[:100]}' is not supported with this value.", param=name[:100])
+    if any(each.tool_calls for each in body.messages):
+        raise InvalidInput("Messages with calls of tools are not supported.", param="messages")
     if body.stream_options is not None and not body.stream:
         raise InvalidInput("The parameter 'stream_options' needs 'stream'.", param="stream_options")
     limits = {body.max_tokens, body.max_completion_tokens} - {None}

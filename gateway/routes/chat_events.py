@@ -80,9 +80,7 @@ async def from_answer(events: AsyncGenerator[AnswerEvent, None], base_url: str) 
         async for event in events:
             match event:
                 case Retrieved(found, generator):
-                    extension = asdict(found) | {"documents": found.hits, "generator": generator}
-                    del extension["hits"]
-                    yield Opening(generator, extension)
+                    yield Opening(generator, {"documents": found.hits, "generator": generator})
                 case Delta(text):
                     yield Words(text)
                 case Cited():

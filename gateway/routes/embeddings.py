@@ -14,6 +14,7 @@ from gateway.routes.callers import Left, nobody_reads, while_there
 from gateway.routes.context import respond, services_of, trace_of
 from gateway.routes.json_body import picture_bytes, read_json, schema_of, validated
 from gateway.routes.openai_errors import described_errors
+from gateway.services import Services
 
 router = APIRouter(tags=["openai"])
 
@@ -67,14 +68,7 @@ async def embeddings(request: Request) -> Response:
     same space). `usage` counts tokens, special ones included; pictures have none.
     """
     services, trace = services_of(request), trace_of(request)
-    asked = await read_json(request, lambda data: _parsed(data, services.limits.embeddings))
-    width = services.embeddings.width(asked.body.model)
-    if asked.body.dimensions not in (None, width):
-        raise InvalidInput(
-            f"The vectors of '{asked.body.model}' have {width} dimensions. They cannot be cut: the model was not "
-            "trained for that, and a part of a vector means nothing.",
-            param="dimensions",
-        )
+    asked = await read_json(request, lambda data: _parsed(data, services))
     if asked.pictures:
         work = services.embeddings.pictures(asked.body.model, asked.pictures, trace)
     else:
@@ -85,8 +79,15 @@ async def embeddings(request: Request) -> Response:
         return nobody_reads()
 
 
-def _parsed(data: bytes, most_inputs: int) -> _Inputs:
+def _parsed(data: bytes, services: Services) -> _Inputs:
     body = validated(EmbeddingsBody, data)
+    width, most_inputs = services.embeddings.width(body.model), services.limits.embeddings
+    if body.dimensions not in (None, width):
+        raise InvalidInput(
+            f"The vectors of '{body.model}' have {width} dimensions. They cannot be cut: the model was not "
+            "trained for that, and a part of a vector means nothing.",
+            param="dimensions",
+        )
     single = not isinstance(body.input, list) or _is_tokens(body.input)
     inputs = [body.input] if single else body.input
     if not inputs:
