@@ -159,7 +159,8 @@ def as_our_error(exc: InferenceServerException, model: str) -> TriremeError:
     if "UNAVAILABLE" in status or "unknown model" in text or "not ready" in text or "NOT_FOUND" in status:
         return DependencyDown("triton", f"The model '{model}' cannot be reached at the moment.")
     sentence = f"The model '{model}' could not process the request."
-    if "INVALID_ARGUMENT" in status:
+    # An error within a stream brings no status.
+    if "INVALID_ARGUMENT" in status or "invalid argument" in text:
         return RequestRefused("triton", str(exc.message() or ""), sentence)
     return DependencyFailed("triton", sentence)
 

@@ -13,6 +13,7 @@ from stack.home import CHECKOUT, DEFAULT_HOME, StackHome
 from stack.ports import free_ports, is_free
 
 DEFAULT_PORT = 8080
+DEFAULT_MODELS = CHECKOUT / "model_repository"
 _ADDRESS = re.compile(r"[A-Za-z0-9.\-]+:\d{1,5}(,[A-Za-z0-9.\-]+:\d{1,5})*")
 
 BrokerKind = Literal["kafka", "external", "mock"]
@@ -36,7 +37,7 @@ class StackOptions:
     watch: Path | None = None
     reset: bool = False
     n_shards: int = 3
-    model_repository: Path = CHECKOUT / "model_repository"
+    model_repository: Path = DEFAULT_MODELS
     gateway: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
