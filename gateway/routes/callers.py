@@ -59,7 +59,8 @@ class Ahead(Generic[T]):
         until_s = None if within_s is None else loop.time() + within_s
         while len(self._ready) < count:
             self._next = self._next or asyncio.create_task(self._one())
-            await asyncio.wait((self._next,), timeout=until_s and max(0.0, until_s - loop.time()))
+            left_s = None if until_s is None else max(0.0, until_s - loop.time())
+            await asyncio.wait((self._next,), timeout=left_s)
             if not self._next.done():
                 return
             fetched, self._next = self._next.result(), None
