@@ -14,6 +14,9 @@ from contracts.tensors import FINISH_LENGTH, FINISH_STOP, LLAMA
 from contracts.trace import TraceContext
 from gateway.core.prompt import Prompt, as_messages
 from gateway.core.writing import FinishReason, Message, Piece, Sampling, Usage
+from runtime.telemetry import get_logger
+
+_log = get_logger(__name__)
 
 _MAX_NEW_TOKENS = 400
 _REASONS: Mapping[str, FinishReason | None] = {"": None, FINISH_STOP: "stop", FINISH_LENGTH: "length"}
@@ -111,6 +114,8 @@ def _piece(outputs: Tensors) -> Piece:
 def _callers_fault(refused: RequestRefused) -> InvalidInput:
     too_long = _TOO_LONG.search(refused.reason)
     if too_long is None:
+        # The routes check what they hand on: this is seldom the caller's doing alone.
+        _log.warning("llama_refused", reason=refused.reason)
         return InvalidInput("The language model cannot answer the request as it is written.")
     return PayloadTooLarge(
         f"The messages have {too_long[1]} tokens; the model's context holds {too_long[2]}, "

@@ -131,11 +131,11 @@ async def read_chat(request: Request) -> ChatRequest:
     query, dialogue = None, Dialogue()
     if body.model == RETRIEVAL:
         question = messages[-1]
-        query = await search_query(request, body.trireme or SearchOptions(), question.content, picture)
-        if query.words is None:
+        if not question.content.strip():
             raise InvalidInput(
-                "The last message asks nothing: it needs words beside the picture.", param="messages"
+                "The last message asks nothing; beside a picture, too, it needs words.", param="messages"
             )
+        query = await search_query(request, body.trireme or SearchOptions(), question.content, picture)
         dialogue = _dialogue(messages[:-1])
     return ChatRequest(
         model=body.model,

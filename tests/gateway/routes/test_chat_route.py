@@ -107,7 +107,7 @@ async def test_what_is_not_supported_is_refused_by_its_name(body: dict[str, obje
     ("body", "param"),
     [
         ({"messages": [{"role": "assistant", "content": "They dance."}]}, "messages"),
-        ({"messages": [{"role": "user", "content": " "}]}, None),
+        ({"messages": [{"role": "user", "content": " "}]}, "messages"),
         ({"messages": [{"role": "user", "content": [PICTURE]}]}, "messages"),
         ({"messages": [{"role": "user", "content": [WORDS, PICTURE, PICTURE]}]}, "messages"),
         ({"messages": [{"role": "user", "content": [WORDS, PICTURE]}, *ASK["messages"]]}, "messages"),
