@@ -40,8 +40,8 @@ Repository = Annotated[Path, typer.Option(help="Model repository to write into."
 Precision = Annotated[
     str,
     typer.Option(
-        help="fp32; fp16 (for GPUs); int8 (for CPUs: ranges fixed by --samples, fastest); int8-dynamic (for CPUs: "
-        "ranges measured on every request, closer to fp32)."
+        help="fp32; fp16 (for GPUs); on CPUs int8 (served by OpenVINO, ranges fixed by --samples, fastest), bf16 "
+        "(served by OpenVINO, nearly exact, next fastest) or int8-dynamic (served by ONNX Runtime)."
     ),
 ]
 Samples = Annotated[
