@@ -21,6 +21,7 @@ from stack.home import StackHome
 from stack.mock_broker import BANNER
 from stack.options import DEFAULT_MODELS, DEFAULT_PORT, StackOptions
 from stack.running import run_stack
+from stack.servers.triton import CPU
 from stack.state import StackState, read_state
 
 DETACH_TIMEOUT_S = 240.0
@@ -37,6 +38,12 @@ WatchOption = Annotated[Path | None, typer.Option("--watch", help="Ingest files 
 ModelsOption = Annotated[
     Path, typer.Option("--models", help="The model repository to serve, with the encoders' manifests.")
 ]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device", help="Which of their configurations models get: cpu, cuda, tensorrt, plan, your own."
+    ),
+]
 ResetOption = Annotated[bool, typer.Option("--reset", help="Delete all documents and indexes first.")]
 
 
@@ -46,6 +53,7 @@ def run(
     watch: WatchOption = None,
     reset: ResetOption = False,
     models: ModelsOption = DEFAULT_MODELS,
+    device: DeviceOption = CPU,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running; `trireme down` stops it.")] = False,
     home: HomeOption = None,
 ) -> None:
@@ -53,7 +61,13 @@ def run(
     if watch is not None and not watch.is_dir():
         raise InvalidInput(f"The folder to watch, '{watch}', does not exist.")
     options = StackOptions(
-        home=home_at(home), broker=broker, port=port, watch=watch, reset=reset, model_repository=models.resolve()
+        home=home_at(home),
+        broker=broker,
+        port=port,
+        watch=watch,
+        reset=reset,
+        model_repository=models.resolve(),
+        device=device,
     )
     if options.broker_kind == "mock":
         out.print(f"[bold yellow]{BANNER}[/]")
