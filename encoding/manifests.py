@@ -22,6 +22,8 @@ class TextManifest(msgspec.Struct, frozen=True, kw_only=True):
     max_length: int
     pad_token_id: int
     tokenizer: str
+    query_prefix: str = ""
+    passage_prefix: str = ""
 
 
 class AdmittedTo(msgspec.Struct, frozen=True, kw_only=True):

@@ -97,7 +97,7 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         links = Links(UrlSigner(secret.encode()), clock)
         meter = PrometheusMeter(metrics)
         search_flow = _search_flow(settings, encoder, bus, cache, generations, links, meter, clock)
-        check = ReadinessCheck(bus, generations, triton, cache)
+        check = ReadinessCheck(bus, generations, triton, cache, encoder.models)
         await cache.ping()
 
         store = ObjectStore.from_url(settings.object_store_url)
