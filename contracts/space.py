@@ -19,7 +19,7 @@ TOWERS: tuple[Tower, ...] = ("text", "clip_text", "clip_image")
 TextRole = Literal["query", "passage"]
 """What a text is embedded as: E5, BGE and their kin are trained to see other words before a question."""
 
-TEXT_API = "openai:"
+OPENAI = "openai:"
 """How the encoder of a text half begins that an OpenAI-compatible API serves: "openai:model@fingerprint"."""
 
 
@@ -75,7 +75,7 @@ class Space(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults=
     @property
     def text_by_api(self) -> bool:
         """Whether the text half comes from an embeddings API and not from the model repository."""
-        return self.encoders["text"].startswith(TEXT_API)
+        return self.encoders["text"].startswith(OPENAI)
 
     def require(self, space_id: str) -> None:
         """Check that something belongs to this space.

@@ -1,7 +1,7 @@
 """What the exports left beside the models: manifests and the space's description. Unknown fields are ignored."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contracts.errors import ConfigurationError
-from contracts.space import Space, read_space
+from contracts.space import OPENAI, Space, read_space
 from encoding.pictures import CropRounding, Interpolation, ResizeRule, to_tensor
+
+TEXT_API = "text_api"
+"""Folder in the repository with the manifest of a text encoder that an API serves; Triton loads nothing there."""
 
 
 class TextManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +27,36 @@ class TextManifest(msgspec.Struct, frozen=True, kw_only=True):
     tokenizer: str
     query_prefix: str = ""
     passage_prefix: str = ""
+
+
+class TextApiManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a text encoder that an embeddings API serves; no URL and no key.
+
+    Args:
+        api_model: as the server calls it.
+        fingerprint: hex digits that differ between models.
+        dimensions: width to ask the server for; None where it is the model's own.
+        max_length: longest text in tokens, special ones included.
+        tokenizer: relative to the manifest; None where none is known, and lengths are guessed.
+        probe_text, probe_vector: a text and its unit vector, to tell the model from another of the same name.
+    """
+
+    api_model: str
+    fingerprint: str
+    dim: int
+    dimensions: int | None
+    encoding: Literal["base64", "float"]
+    max_length: int
+    tokenizer: str | None
+    query_prefix: str
+    passage_prefix: str
+    probe_text: str
+    probe_vector: list[float]
+
+    @property
+    def identity(self) -> str:
+        """How a space names it."""
+        return f"{OPENAI}{self.api_model}@{self.fingerprint}"
 
 
 class AdmittedTo(msgspec.Struct, frozen=True, kw_only=True):

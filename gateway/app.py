@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 
 from contracts.search import CPU_GROUP, PRIMARY_GROUP
 from encoding.encoder import Encoder
+from encoding.opening import open_encoder
 from gateway.clients.answer_cache import RedisAnswerCache
 from gateway.clients.generation_watch import GenerationWatch
 from gateway.clients.generators import ExtractiveGenerator, GeneratorChoice, LlamaGenerator
@@ -74,7 +75,7 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
     async with AsyncExitStack() as closing:
         triton = TritonClient(settings.triton_url)
         closing.push_async_callback(triton.close)
-        encoder = Encoder(triton, settings.model_repository)
+        encoder = await closing.enter_async_context(open_encoder(triton, settings))
         cache = RedisAnswerCache(
             settings.redis_url,
             metrics,

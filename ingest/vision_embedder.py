@@ -3,7 +3,7 @@
 import contextlib
 import threading
 
-from encoding.encoder import Encoder
+from encoding.opening import open_encoder
 from ingest.extraction.run import Extractor
 from ingest.image_handler import ImageHandler
 from ingest.service import patience, run_worker, start_process
@@ -25,7 +25,7 @@ async def run(settings: VisionEmbedderSettings, stop: threading.Event) -> None:
         handler = ImageHandler(
             store,
             extractor,
-            Encoder(triton, settings.model_repository),
+            await parts.enter_async_context(open_encoder(triton, settings)),
             patience=patience(settings),
             embed_timeout_s=settings.embed_timeout_s,
         )

@@ -18,7 +18,7 @@ def test_the_text_encoders_prefixes_become_part_of_the_space(tmp_path: Path) -> 
                 "text_dim": 2,
                 "image_dim": 2,
                 "centred": False,
-                "means": dict.fromkeys(("text", "clip_text", "clip_image"), [0.0, 0.0]),
+                "means": {tower: [0.0, 0.0] for tower in ("text", "clip_text", "clip_image")},
             }
         )
     )
