@@ -18,6 +18,7 @@ from rich.markup import escape
 
 from cli.console import JsonOption, err, out, print_json
 from cli.export_llama import llama
+from cli.export_text_api import text_api
 from contracts.errors import ConfigurationError, InvalidInput
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -176,6 +177,7 @@ def text(
 
 
 app.command()(llama)
+app.command("text-api")(text_api)
 
 
 def default_name(source: str) -> str:

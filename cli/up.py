@@ -34,6 +34,19 @@ PortOption = Annotated[
     typer.Option("--port", min=0, max=65535, help="The gateway's port; 8080 or a free one by default."),
 ]
 WatchOption = Annotated[Path | None, typer.Option("--watch", help="Ingest files that appear in this folder.")]
+TextApiOption = Annotated[
+    str | None,
+    typer.Option("--text-api", help="URL of the embeddings API, where the joint space is made of one."),
+]
+TextApiKeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--text-api-key",
+        envvar="TRIREME_TEXT_API_KEY",
+        help="Its key; better by the variable.",
+        show_default=False,
+    ),
+]
 ResetOption = Annotated[bool, typer.Option("--reset", help="Delete all documents and indexes first.")]
 
 
@@ -44,11 +57,21 @@ def run(
     reset: ResetOption = False,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running; `trireme down` stops it.")] = False,
     home: HomeOption = None,
+    text_api: TextApiOption = None,
+    text_api_key: TextApiKeyOption = None,
 ) -> None:
     """Start the stack on this machine; Ctrl-C stops it."""
     if watch is not None and not watch.is_dir():
         raise InvalidInput(f"The folder to watch, '{watch}', does not exist.")
-    options = StackOptions(home=home_at(home), broker=broker, port=port, watch=watch, reset=reset)
+    encoders = {"text_api_url": text_api, "text_api_key": text_api_key} if text_api else {}
+    options = StackOptions(
+        home=home_at(home),
+        broker=broker,
+        port=port,
+        watch=watch,
+        reset=reset,
+        encoders={name: value for name, value in encoders.items() if value},
+    )
     if options.broker_kind == "mock":
         out.print(f"[bold yellow]{BANNER}[/]")
     if detach:

@@ -28,6 +28,7 @@ class StackOptions:
         watch: a folder whose files are ingested as they appear.
         reset: delete all documents and indexes of the home first.
         gateway: further settings of the gateway, without prefix and in lower case.
+        encoders: further settings of the processes that embed: the gateway and both embedders. May hold a key.
     """
 
     home: StackHome = field(default_factory=lambda: StackHome(DEFAULT_HOME))
@@ -38,6 +39,7 @@ class StackOptions:
     n_shards: int = 3
     model_repository: Path = CHECKOUT / "model_repository"
     gateway: Mapping[str, str] = field(default_factory=dict)
+    encoders: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what would bring deleted documents back: a reset empties this home, not somebody's broker.
