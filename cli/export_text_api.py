@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import SecretStr
 from rich.markup import escape
 
 from cli.console import JsonOption, err, out, print_json
@@ -50,6 +49,9 @@ def text_api(
 
     trireme export text-api https://api.openai.com/v1 --model text-embedding-3-small --max-tokens 8191 --make-space
     """
+    # The export environment reads this file as well, and has none of these.
+    from pydantic import SecretStr
+
     from export.text_api import TextApiRequest, describe_text_api
 
     request = TextApiRequest(

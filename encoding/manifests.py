@@ -65,31 +65,17 @@ class AdmittedTo(msgspec.Struct, frozen=True, kw_only=True):
     space_id: str
 
 
-class ImageManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of an image tower's manifest that encoding needs. Scaling and normalising are in the graph.
+class PictureRule(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model wants its pictures. Scaling and normalising are in the graph."""
 
-    Args:
-        admitted: None for the space's own tower.
-    """
-
-    model: str
-    sha256: str
-    dim: int
     image_size: int
     resize: ResizeRule
-    admitted: AdmittedTo | None = None
     interpolation: Interpolation = "bicubic"
     shortest_edge: int | None = None
     crop_rounding: CropRounding = "down"
 
-    def takes_the_same(self, other: "ImageManifest") -> bool:
-        """Whether a picture prepared for one of the two fits the other, and their vectors are of one width."""
-        own = {"model", "sha256", "admitted"}
-        mine, theirs = msgspec.structs.asdict(self), msgspec.structs.asdict(other)
-        return all(mine[name] == theirs[name] for name in mine.keys() - own)
-
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """A decoded RGB picture as the tower takes it, UINT8 [image_size, image_size, 3]."""
+        """A decoded RGB picture as the model takes it, UINT8 [image_size, image_size, 3]."""
         return to_tensor(
             image,
             self.image_size,
@@ -98,6 +84,25 @@ class ImageManifest(msgspec.Struct, frozen=True, kw_only=True):
             shortest_edge=self.shortest_edge,
             crop_rounding=self.crop_rounding,
         )
+
+
+class ImageManifest(PictureRule, frozen=True, kw_only=True):
+    """The part of an image tower's manifest that encoding needs.
+
+    Args:
+        admitted: None for the space's own tower.
+    """
+
+    model: str
+    sha256: str
+    dim: int
+    admitted: AdmittedTo | None = None
+
+    def takes_the_same(self, other: "ImageManifest") -> bool:
+        """Whether a picture prepared for one of the two fits the other, and their vectors are of one width."""
+        own = {"model", "sha256", "admitted"}
+        mine, theirs = msgspec.structs.asdict(self), msgspec.structs.asdict(other)
+        return all(mine[name] == theirs[name] for name in mine.keys() - own)
 
 
 T = TypeVar("T")
