@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from contracts.tensors import CAPTIONER
+from contracts.tensors import CAPTIONER, MODELS
 from stack.home import CHECKOUT
 from stack.ports import free_ports
 from stack.process import ProcessSpec
-from stack.servers.triton import TritonPorts, assemble_backends, triton_spec
+from stack.servers.triton import TritonPorts, assemble_backends, exported_models, triton_spec
 from tests.stack.servers.conftest import PATHS, becomes_ready, last_words, needs, started
 
 EXPORT_PYTHON = CHECKOUT / ".venv-export" / "bin" / "python"
@@ -37,7 +37,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class CaptionServer:
-    """A server with the tiny captioner alone."""
+    """A server with the tiny captioner and the demo's encoders."""
 
     spec: ProcessSpec
     repository: Path
@@ -50,8 +50,9 @@ class CaptionServer:
 
 @pytest.fixture(scope="session")
 def caption_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CaptionServer]:
-    """The tiny captioner on a real Triton, with captions as long as the references and a short queue."""
+    """The tiny captioner beside the demo's encoders, with captions as long as the references and a short queue."""
     needs(PATHS.serving.executable.is_file(), "Triton")
+    needs(set(MODELS) <= set(exported_models(PATHS.repository)), "A model")
     if not EXPORT_PYTHON.is_file():
         pytest.skip("the export environment is not there: run `make test-integration`")
     folder = tmp_path_factory.mktemp("captioner")
@@ -66,6 +67,9 @@ def caption_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caption
     )
     assert made.returncode == 0, made.stderr[-3000:]
     repository = folder / "repository"
+    for model in sorted(MODELS):
+        shutil.copytree(PATHS.repository / model, repository / model)
+    shutil.copyfile(PATHS.repository / "space.json", repository / "space.json")
     config = repository / CAPTIONER / "config.pbtxt"
     text = config.read_text()
     for name, value in (("max_tokens", 12), ("max_queue_size", WAITING), ("intra_op_thread_count", 1)):

@@ -1,17 +1,32 @@
 """The captioner served by a real Triton, asked through the client that ingestion uses."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from contracts.codec import decode
 from contracts.errors import DependencyFailed, Overloaded
+from contracts.halves import Half
+from contracts.joint import half as joint_half
+from contracts.keys import half_key
 from contracts.tensors import CAPTIONER
 from encoding.captioner import Captioner, has_captioner
+from encoding.encoder import Encoder
+from ingest.extraction.run import Extractor
+from ingest.image_handler import ImageHandler
+from ingest.joining import join
+from ingest.patience import Patience
+from ingest.picture_captions import PictureCaptions
+from runtime.object_store import ObjectStore
 from runtime.triton import TritonClient
 from tests.deploy.captioner.conftest import WAITING, CaptionServer
+from tests.ingest.samples import VERSION
+from tests.ingest.test_handlers import uploaded, work
 
 pytestmark = pytest.mark.integration
 
@@ -88,3 +103,29 @@ async def test_more_pictures_than_may_wait_are_refused_and_the_others_described(
 async def test_the_health_check_asks_without_a_picture(caption_server: CaptionServer) -> None:
     assert caption_server.spec.ready is not None
     assert await caption_server.spec.ready()
+
+
+async def test_a_picture_that_stands_alone_is_indexed_with_the_vector_of_its_caption(
+    captioner: Captioner, client: TritonClient, caption_server: CaptionServer, tmp_path: Path
+) -> None:
+    reference = max(caption_server.references, key=lambda each: len(each.tokens))
+    file = io.BytesIO()
+    reference.picture.save(file, "PNG")
+    store = ObjectStore.from_url(f"file://{tmp_path}/objects")
+    encoder = Encoder(client, caption_server.repository)
+    patience = Patience(budget_s=5.0)
+    captions = PictureCaptions(captioner, encoder, patience=patience, timeout_s=TIMEOUT_S)
+    async with Extractor() as extractor:
+        handler = ImageHandler(
+            store, extractor, encoder, patience=patience, embed_timeout_s=TIMEOUT_S, captions=captions
+        )
+        document = await uploaded(store, "photo.png", file.getvalue())
+        await handler.handle(work(document, "image"))
+    key = half_key(encoder.space.space_id, document.doc_id, VERSION, "image")
+    half = decode(Half, await store.get(key))
+    [item] = join(encoder.space, None, half, "g").items
+    words = " ".join(reference.words.split())
+    assert (item.machine_caption, item.captioned_by) == (words, captioner.name)
+    [vector] = await encoder.embed_texts([words], role="passage", priority=2, timeout_s=TIMEOUT_S)
+    text_half = np.frombuffer(item.vector, "<f2")[: encoder.space.text_dim]
+    np.testing.assert_allclose(text_half, joint_half(encoder.space, "text", vector), atol=1e-3)
