@@ -9,7 +9,7 @@ from contracts.errors import ConfigurationError, DependencyDown, DependencyFaile
 from contracts.space import Space, TextRole
 from contracts.trace import TraceContext
 from encoding.batches import Vectors
-from encoding.embeddings_api import EmbeddingsApi
+from encoding.embeddings_api import NAME, EmbeddingsApi
 from encoding.manifests import TextApiManifest
 from encoding.text import TextTokens
 
@@ -62,57 +62,60 @@ class ApiTextEncoder:
         timeout_s: float,
         trace: TraceContext | None = None,  # noqa: ARG002 - somebody else's server is told nothing of ours
     ) -> Vectors:
-        """See `TextEncoder`.
-
-        Raises:
-            ConfigurationError: the server's vectors are not those of the space.
-            and as `TextEncoder`.
-        """
+        """See `TextEncoder`. Vectors that are not of the space's model are a `DependencyFailed` as well."""
         if not texts:
             return np.zeros((0, self._manifest.dim), dtype=np.float32)
         whole = [self._prefixes[role] + text for text in texts]
-        self._refuse_too_long(whole)
+        if self._tokens is not None:
+            self._tokens.ids(whole)  # Refuses what is too long; where lengths are guessed, the server decides.
         probe = () if self._proven else (self._manifest.probe_text,)
         try:
             vectors = await self._api.embed([*probe, *whole], timeout_s=timeout_s)
+            self._require_the_spaces_model(vectors, proves=bool(probe))
         except (DependencyDown, DependencyFailed):
             # Whoever answers next may be another server.
             self._proven = False
             raise
-        self._require_width(vectors)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        if probe:
-            self._prove(vectors[0])
-        return vectors[len(probe) :]
+        # Only by a probe: a call without one may outlast another's failure.
+        self._proven = self._proven or bool(probe)
+        rows = vectors[len(probe) :]
+        unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return unit
 
     async def check(self, timeout_s: float) -> None:
-        """Ask for the probe alone; errors as in `embed`."""
-        await self.embed(["a"], role="passage", priority=0, timeout_s=timeout_s)
+        """Ask for the probe alone, before the work begins.
+
+        Raises:
+            ConfigurationError: the server's vectors are not those of the space.
+            DependencyDown, Overloaded, DeadlineExceeded, DependencyFailed: it gave none.
+        """
+        vectors = await self._api.embed([self._manifest.probe_text], timeout_s=timeout_s)
+        try:
+            self._require_the_spaces_model(vectors, proves=True)
+        except DependencyFailed as exc:
+            raise ConfigurationError(exc.message) from exc
+        self._proven = True
 
     async def close(self) -> None:
         """Close the connections."""
         await self._api.close()
 
-    def _prove(self, vector: Vectors) -> None:
-        cosine = float(vector @ np.asarray(self._manifest.probe_vector, dtype=np.float32))
-        if not cosine >= _SAME_MODEL:
-            raise ConfigurationError(
-                f"The embeddings API answers with another model than the joint space was made with (cosine "
-                f"{cosine:.3f} to the recorded vector): another model is another space."
-            )
-        self._proven = True
-
-    def _require_width(self, vectors: Vectors) -> None:
+    def _require_the_spaces_model(self, vectors: Vectors, *, proves: bool) -> None:
+        """Compare the width, and the probe's vector where it is the first one."""
         width, dim = vectors.shape[1], self._manifest.dim
         if width != dim:
-            raise ConfigurationError(
-                f"The embeddings API gives vectors of {width} numbers, but the space's text half has {dim}."
+            raise DependencyFailed(
+                NAME, f"The embeddings API gives vectors of {width} numbers, but the space's text half has {dim}."
             )
-
-    def _refuse_too_long(self, texts: Sequence[str]) -> None:
-        """Where lengths are known and not guessed; else the server decides."""
-        if self._tokens is not None:
-            self._tokens.ids(texts)
+        if not proves:
+            return
+        cosine = float(vectors[0] @ np.asarray(self._manifest.probe_vector)) / float(np.linalg.norm(vectors[0]))
+        if not cosine >= _SAME_MODEL:
+            raise DependencyFailed(
+                NAME,
+                "The embeddings API answers with another model than the joint space was made with (cosine "
+                f"{cosine:.3f} to the recorded vector): another model is another space.",
+            )
 
 
 def _require_the_spaces(manifest: TextApiManifest, space: Space) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from contracts.errors import ConfigurationError, DependencyDown, PayloadTooLarge, TriremeError
+from contracts.errors import ConfigurationError, DependencyDown, DependencyFailed, PayloadTooLarge
 from contracts.space import Space
 from encoding.encoder import Encoder
 from encoding.manifests import TextApiManifest
@@ -143,8 +143,18 @@ async def test_a_model_that_is_swapped_behind_a_failure_is_found_out(tmp_path: P
         server.model = bag_of_words(DIM, seed=1)
         server.refusals = [(500, {"Retry-After": "99"})]
         for error in ("failed", "another model", "another model"):
-            with pytest.raises(TriremeError, match=error):
+            with pytest.raises(DependencyFailed, match=error):
                 await encoder.embed_texts(["pumps"], role="query", priority=1, timeout_s=1)
+
+
+async def test_another_width_in_the_midst_of_work_is_a_failure_that_passes(tmp_path: Path) -> None:
+    server = EmbeddingsServer(WORDS)
+    async with encoder_of(server, repository_of(tmp_path)) as encoder:
+        server.model = bag_of_words(DIM + 1)
+        with pytest.raises(DependencyFailed, match=f"{DIM + 1} numbers"):
+            await encoder.embed_texts(["pumps"], role="query", priority=1, timeout_s=5)
+        server.model = WORDS
+        assert (await encoder.embed_texts(["pumps"], role="query", priority=1, timeout_s=5)).shape == (1, DIM)
 
 
 async def test_a_server_that_is_not_up_yet_holds_nobody_up(tmp_path: Path) -> None:
