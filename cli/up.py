@@ -44,6 +44,19 @@ DeviceOption = Annotated[
         "--device", help="Which of their configurations models get: cpu, cuda, tensorrt, plan, your own."
     ),
 ]
+TextApiOption = Annotated[
+    str | None,
+    typer.Option("--text-api", help="URL of the embeddings API, where the joint space is made of one."),
+]
+TextApiKeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--text-api-key",
+        envvar="TRIREME_TEXT_API_KEY",
+        help="Its key; better by the variable.",
+        show_default=False,
+    ),
+]
 ResetOption = Annotated[bool, typer.Option("--reset", help="Delete all documents and indexes first.")]
 
 
@@ -56,10 +69,13 @@ def run(
     device: DeviceOption = CPU,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running; `trireme down` stops it.")] = False,
     home: HomeOption = None,
+    text_api: TextApiOption = None,
+    text_api_key: TextApiKeyOption = None,
 ) -> None:
     """Start the stack on this machine; Ctrl-C stops it."""
     if watch is not None and not watch.is_dir():
         raise InvalidInput(f"The folder to watch, '{watch}', does not exist.")
+    encoders = {"text_api_url": text_api, "text_api_key": text_api_key} if text_api else {}
     options = StackOptions(
         home=home_at(home),
         broker=broker,
@@ -68,6 +84,7 @@ def run(
         reset=reset,
         model_repository=models.resolve(),
         device=device,
+        encoders={name: value for name, value in encoders.items() if value},
     )
     if options.broker_kind == "mock":
         out.print(f"[bold yellow]{BANNER}[/]")
