@@ -61,7 +61,7 @@ def export_llama(
     staged = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=folder))
     try:
         on_progress(f"Writing {checkpoint.layers} layers as {precision} for {device}")
-        _write_version(staged, checkpoint, precision, device)
+        write_version(staged, checkpoint, precision, device)
         on_progress("Comparing with transformers")
         figures = check_parity(staged, checkpoint.folder, precision)
         on_progress("Hashing the files")
@@ -88,11 +88,19 @@ def check_choice(precision: Precision, device: Device) -> None:
         )
 
 
-def _write_version(staged: Path, checkpoint: LlamaCheckpoint, precision: Precision, device: Device) -> None:
+def write_version(staged: Path, checkpoint: LlamaCheckpoint, precision: Precision, device: Device) -> None:
+    """Write graph, weights, tokenizer and chat template into the folder; needs no GPU, whatever the device.
+
+    Raises:
+        ConfigurationError: the builder cannot.
+    """
     # mkdtemp makes folders that only their owner can enter; a server under another user reads these.
     staged.chmod(0o755)
     # Remote code stays off: it is the builder's default, said again here.
     options = ["hf_remote=false", "hf_token=false"]
+    if device == "cuda":
+        # Keys and values in blocks, which continuous batching needs; the operator for it is CUDA's only.
+        options.append("use_paged_attention=true")
     place = ("", str(checkpoint.folder), str(staged), precision, device, str(staged / "cache"))
     try:
         create_model(*place, **parse_extra_options(*place, options))

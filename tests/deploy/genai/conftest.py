@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,8 +93,8 @@ def tensors(**asked: Any) -> Mapping[str, NDArray[Any]]:
 
 
 @pytest.fixture(scope="session")
-def llama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaServer]:
-    """The tiny model on a real Triton with few slots, a short queue and one thread."""
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """`repository/llama`, as for a CPU, `paged/llama`, as for a GPU, and what transformers answers."""
     needs(PATHS.serving.executable.is_file(), "Triton")
     if not EXPORT_PYTHON.is_file():
         pytest.skip("the export environment is not there: run `make test-integration`")
@@ -108,6 +109,21 @@ def llama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaServ
         check=False,
     )
     assert made.returncode == 0, made.stderr[-3000:]
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", params=["turns", "engine"])
+def llama_server(
+    exports: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[LlamaServer]:
+    """The tiny model on a real Triton with few slots, a short queue and one thread.
+
+    Once by turns, and once by the library's Engine with the model that is exported for it.
+    """
+    folder = tmp_path_factory.mktemp(f"llama-{request.param}")
+    exported = exports / {"turns": "repository", "engine": "paged"}[request.param] / LLAMA
+    shutil.copytree(exported, folder / "repository" / LLAMA)
     config = (PATHS.repository / LLAMA / "config.pbtxt").read_text()
     for name, value in (
         ("slots", SLOTS),
@@ -117,6 +133,7 @@ def llama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaServ
     ):
         before, after = config.split(f'key: "{name}" value {{ string_value: "')
         config = f'{before}key: "{name}" value {{ string_value: "{value}"' + after[after.index('"') + 1 :]
+    config += f'parameters {{ key: "batching" value {{ string_value: "{request.param}" }} }}'
     (folder / "repository" / LLAMA / "config.pbtxt").write_text(config)
     spec = triton_spec(
         environment=PATHS.serving,
@@ -125,7 +142,7 @@ def llama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaServ
         run_dir=folder,
         ports=TritonPorts(*free_ports(3)),
     )
-    references = json.loads((folder / "answers.json").read_text())
+    references = json.loads((exports / "answers.json").read_text())
     with started(spec, folder / "log") as process:
         assert asyncio.run(becomes_ready(spec, process)), last_words(folder / "log")
         yield LlamaServer(spec, tuple(Reference(**each) for each in references))
