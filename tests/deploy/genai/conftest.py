@@ -92,6 +92,14 @@ def tensors(**asked: Any) -> Mapping[str, NDArray[Any]]:
     return made
 
 
+def configured_with(config: str, **parameters: int) -> str:
+    """A config.pbtxt with other values for some of its parameters."""
+    for name, value in parameters.items():
+        before, after = config.split(f'key: "{name}" value {{ string_value: "')
+        config = f'{before}key: "{name}" value {{ string_value: "{value}"' + after[after.index('"') + 1 :]
+    return config
+
+
 @pytest.fixture(scope="session")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """`repository/llama`, as for a CPU, `paged/llama`, as for a GPU, and what transformers answers."""
@@ -124,15 +132,13 @@ def llama_server(
     folder = tmp_path_factory.mktemp(f"llama-{request.param}")
     exported = exports / {"turns": "repository", "engine": "paged"}[request.param] / LLAMA
     shutil.copytree(exported, folder / "repository" / LLAMA)
-    config = (PATHS.repository / LLAMA / "config.pbtxt").read_text()
-    for name, value in (
-        ("slots", SLOTS),
-        ("max_queue_size", WAITING),
-        ("max_tokens", ENDLESS),
-        ("intra_op_thread_count", 1),
-    ):
-        before, after = config.split(f'key: "{name}" value {{ string_value: "')
-        config = f'{before}key: "{name}" value {{ string_value: "{value}"' + after[after.index('"') + 1 :]
+    config = configured_with(
+        (PATHS.repository / LLAMA / "config.pbtxt").read_text(),
+        slots=SLOTS,
+        max_queue_size=WAITING,
+        max_tokens=ENDLESS,
+        intra_op_thread_count=1,
+    )
     config += f'parameters {{ key: "batching" value {{ string_value: "{request.param}" }} }}'
     (folder / "repository" / LLAMA / "config.pbtxt").write_text(config)
     spec = triton_spec(
