@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +16,11 @@ from numpy.typing import NDArray
 
 from contracts.tensors import LLAMA, LLAMA_SPEC
 from runtime.triton import TritonClient
-from stack.home import CHECKOUT
 from stack.ports import free_ports
 from stack.process import ProcessSpec
 from stack.servers.triton import TritonPorts, assemble_backends, triton_spec
-from tests.stack.servers.conftest import PATHS, becomes_ready, last_words, needs, started
+from tests.stack.servers.conftest import PATHS, becomes_ready, last_words, started
 
-EXPORT_PYTHON = CHECKOUT / ".venv-export" / "bin" / "python"
-EXPORT_TIMEOUT_S = 180.0
 RESPONSE_TIMEOUT_S = 20.0
 SLOTS = 4
 WAITING = 12
@@ -98,27 +93,6 @@ def configured_with(config: str, **parameters: int) -> str:
         before, after = config.split(f'key: "{name}" value {{ string_value: "')
         config = f'{before}key: "{name}" value {{ string_value: "{value}"' + after[after.index('"') + 1 :]
     return config
-
-
-@pytest.fixture(scope="session")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """`repository/llama`, as for a CPU, `paged/llama`, as for a GPU, and what transformers answers."""
-    needs(PATHS.serving.executable.is_file(), "Triton")
-    if not EXPORT_PYTHON.is_file():
-        pytest.skip("the export environment is not there: run `make test-integration`")
-    folder = tmp_path_factory.mktemp("llama")
-    made = subprocess.run(
-        [str(EXPORT_PYTHON), "-m", "tests.export.llama.tiny", str(folder)],
-        cwd=CHECKOUT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=EXPORT_TIMEOUT_S,
-        check=False,
-    )
-    assert made.returncode == 0, made.stderr[-3000:]
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session", params=["turns", "engine"])

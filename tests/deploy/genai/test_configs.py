@@ -9,7 +9,7 @@ from tritonclient.grpc.model_config_pb2 import ModelInstanceGroup
 
 from contracts.tensors import LLAMA_SPEC
 from stack.home import CHECKOUT
-from tests.deploy.genai.test_scheduling import setting
+from tests.deploy.genai.modules import setting
 from tests.deploy.tensors import configured, described, read_config
 
 FOLDER = CHECKOUT / "model_repository" / LLAMA_SPEC.name

@@ -1,35 +1,16 @@
-"""The language model's backend without Triton and without a model: turns, queue, stop texts, what may be asked."""
+"""Turns, queue, failures: the scheduler without Triton and without a model."""
 
-import importlib.util
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-BACKEND = Path(__file__).parents[3] / "deploy" / "triton" / "backends" / "genai"
+from tests.deploy.genai.modules import scheduling
+
 DEADLINE_S = 10.0
-
-
-def loaded(name: str) -> ModuleType:
-    """A module of the backend; the server, too, finds them in a folder and not in a package."""
-    spec = importlib.util.spec_from_file_location(f"genai_backend_{name}", BACKEND / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-scheduling, stops, asking, setting = loaded("scheduler"), loaded("stops"), loaded("ask"), loaded("settings")
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -276,100 +257,3 @@ def test_when_the_engine_cannot_be_opened_again_all_are_told_and_nothing_more_is
 def test_an_engine_that_cannot_be_opened_is_the_error_of_who_makes_the_scheduler() -> None:
     with pytest.raises(ValueError, match="no memory"):
         scheduler(slots=1, engine=Rounds(fails_to_open=1))
-
-
-TEXT = st.text(alphabet="abc", max_size=40)
-STOPS = st.lists(st.text(alphabet="abc", min_size=1, max_size=4), max_size=3)
-
-
-@given(TEXT, STOPS, st.integers(1, 7))
-def test_however_a_text_is_cut_up_it_ends_before_its_first_stop_text(
-    text: str, wanted: list[str], size: int
-) -> None:
-    finder = stops.StopFinder(tuple(wanted))
-    sent = ""
-    for start in range(0, len(text), size):
-        sent += finder.feed(text[start : start + size])
-        # Nothing that was sent is taken back.
-        assert text.startswith(sent)
-        if finder.found:
-            break
-    else:
-        sent += finder.rest()
-    assert not any(stop in sent for stop in wanted)
-    assert finder.found == any(stop in text for stop in wanted)
-    if not finder.found:
-        assert sent == text
-    else:
-        assert any(text[len(sent) :].startswith(stop) for stop in wanted)
-
-
-LONGEST = 50
-
-
-def tensors(**given: object) -> dict[str, np.ndarray]:
-    return {name: np.array(value if isinstance(value, list) else [value]) for name, value in given.items()}
-
-
-def test_what_is_not_said_has_defaults_and_the_models_limit_holds() -> None:
-    ask = asking.read_ask(tensors(prompt=b"Why?", max_tokens=10_000), longest=LONGEST)
-    assert (ask.prompt, ask.max_tokens, ask.temperature, ask.top_p, ask.seed, ask.stop) == (
-        "Why?",
-        50,
-        0.0,
-        1.0,
-        None,
-        (),
-    )
-
-
-@pytest.mark.parametrize(
-    "given_tensors",
-    [
-        {},
-        {"prompt": b"x", "input_ids": 3},
-        {"messages": b"{}"},
-        {"messages": b"[]"},
-        {"messages": b'[{"role": "user"}]'},
-        {"messages": b"not json"},
-        {"prompt": b"x", "max_tokens": 0},
-        {"prompt": b"x", "temperature": 2.5},
-        {"prompt": b"x", "temperature": float("nan")},
-        {"prompt": b"x", "top_p": 0.0},
-        {"prompt": b"x", "seed": -1},
-        {"prompt": b"x", "stop": b""},
-        {"prompt": b"x", "stop": [b"x"] * 9},
-    ],
-)
-def test_what_cannot_be_is_refused(given_tensors: dict[str, object]) -> None:
-    with pytest.raises(ValueError):
-        asking.read_ask(tensors(**given_tensors), longest=LONGEST)
-
-
-def config(count: int = 1, **parameters: str) -> dict[str, object]:
-    return {
-        "instance_group": [{"count": count}],
-        "parameters": {name: {"string_value": value} for name, value in parameters.items()},
-    }
-
-
-@pytest.mark.parametrize(("on_gpu", "wanted"), [(False, "turns"), (True, "engine")])
-def test_a_gpu_batches_and_a_cpu_takes_turns_unless_it_is_said(on_gpu: bool, wanted: str) -> None:
-    assert setting.read_settings(config(), on_gpu=on_gpu).batching == wanted
-    assert setting.read_settings(config(batching="engine"), on_gpu=on_gpu).batching == "engine"
-    assert setting.read_settings(config(slots="7"), on_gpu=on_gpu).slots == 7
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        (config(count=2), "one instance"),
-        (config(slot="4"), "slot"),
-        (config(slots="0"), "slots"),
-        (config(slots="four"), "slots"),
-        (config(batching="both"), "batching"),
-    ],
-)
-def test_settings_that_cannot_be_are_refused(wrong: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        setting.read_settings(wrong, on_gpu=False)

@@ -15,8 +15,8 @@ from stack.home import CHECKOUT
 from stack.ports import free_ports
 from stack.process import ProcessSpec
 from stack.servers.triton import TritonPorts, assemble_backends, triton_spec
-from tests.deploy.genai.conftest import Llama, configured_with, exports  # noqa: F401 - a fixture
-from tests.stack.servers.conftest import PATHS, becomes_ready, last_words, needs, started
+from tests.deploy.genai.conftest import Llama, configured_with
+from tests.stack.servers.conftest import PATHS, becomes_ready, last_words, started
 
 TRTLLM = CHECKOUT / "deploy" / "triton" / "trtllm"
 WRITER = "tensorrt_llm"
@@ -26,8 +26,7 @@ PACKAGES = ("tokenizers", "jinja2", "markupsafe")
 
 
 @pytest.fixture(scope="session")
-def front_server(exports: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessSpec]:  # noqa: F811
-    needs(PATHS.serving.executable.is_file(), "Triton")
+def front_server(exports: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessSpec]:
     folder = tmp_path_factory.mktemp("trtllm")
     repository = folder / "repository"
     version = Path(shutil.copytree(TRTLLM / LLAMA, repository / LLAMA)) / "1"
