@@ -1,4 +1,4 @@
-"""The backend's modules that need neither Triton nor a model; the server finds them in a folder, not in a package."""
+"""The backend's modules that need neither Triton nor a model; the server, too, finds them in a folder."""
 
 import importlib.util
 import sys

@@ -57,6 +57,7 @@ class Batches:
         self._begun = 0
         self._writing: dict[Any, BatchedAnswer] = {}
         self._displaced: list[BatchedAnswer] = []
+        self._has_room = False
 
     def open(self) -> None:
         """Make the Engine, which belongs to the thread that makes it, or an empty one in its place."""
@@ -74,11 +75,16 @@ class Batches:
         Raises:
             RuntimeError: the Engine is broken; all its answers are lost.
         """
+        if self._has_room:
+            self._take_up_displaced()
         if not self.engine.has_pending_requests():
             return
         for event in self.engine.run(self._events):
             if event.flags & FLAGS.CAPACITY_BLOCKED:
                 self._make_room()
+            elif event.flags & FLAGS.RETRYABLE and not event.flags & FLAGS.FAILED:
+                # Nothing has happened; the next step tries again.
+                continue
             elif event.request is None:
                 raise RuntimeError(f"the engine failed: {event.error_code.name}")
             else:
@@ -94,21 +100,15 @@ class Batches:
             raise ValueError("seeds are not taken here: the engine batches this model statically")
         self._begun += 1
         answer = BatchedAnswer(self, ask, number=self._begun)
-        self.join(answer)
+        self._put_in(answer)
         return answer
 
-    def join(self, answer: BatchedAnswer) -> None:
-        """Put an answer into the batch, all its tokens so far being its prompt."""
-        self._writing[answer.begin(self.engine)] = answer
-
     def leave(self, answer: BatchedAnswer) -> None:
-        """Take an answer out of the batch; its blocks are free at once, for those that had to give way first."""
+        """Take an answer out of the batch; its blocks are free at once."""
         self._take_out(answer)
         if answer in self._displaced:
             self._displaced.remove(answer)
-        waiting, self._displaced = self._displaced, []
-        for each in waiting:
-            self.join(each)
+        self._has_room = True
 
     def _make_room(self) -> None:
         """Nobody can go on, because everybody waits for blocks that others hold: the last to come gives way.
@@ -117,8 +117,20 @@ class Batches:
         another has left; the oldest is never displaced, so that all come to their end.
         """
         last = max(self._writing.values(), key=lambda answer: answer.number)
+        if len(self._writing) == 1:
+            last.fail(RuntimeError("the key-value cache has no room for this answer"))
+            return
         self._take_out(last)
         self._displaced.append(last)
+
+    def _take_up_displaced(self) -> None:
+        self._has_room = False
+        waiting, self._displaced = self._displaced, []
+        for each in waiting:
+            self._put_in(each)
+
+    def _put_in(self, answer: BatchedAnswer) -> None:
+        self._writing[answer.begin(self.engine)] = answer
 
     def _take_out(self, answer: BatchedAnswer) -> None:
         if self._writing.pop(answer.request, None) is not None:
@@ -166,12 +178,16 @@ class BatchedAnswer:
     def take(self, event: Any) -> None:
         """Note what a step brought: a token, with which a limit may be reached, or an end without one."""
         if event.flags & FLAGS.FAILED:
-            self._brought.append(RuntimeError(f"the engine lost this answer: {event.error_code.name}"))
+            self.fail(RuntimeError(f"the engine lost this answer: {event.error_code.name}"))
         elif event.flags & FLAGS.TOKEN:
             self._tokens.append(int(event.token))
             self._brought.append(self._text.add(int(event.token)))
         elif event.flags & FLAGS.TURN_FINISHED:
             self._brought.append(self._text.finish(REASONS[event.finish_reason]))
+
+    def fail(self, error: Exception) -> None:
+        """End the answer with an error, in its next turn."""
+        self._brought.append(error)
 
     def turn(self) -> Progress:
         """See `scheduler.Answer`: hands out what the last step brought, or nothing."""
