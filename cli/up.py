@@ -21,6 +21,7 @@ from stack.home import StackHome
 from stack.mock_broker import BANNER
 from stack.options import DEFAULT_PORT, StackOptions
 from stack.running import run_stack
+from stack.servers.triton import CPU
 from stack.state import StackState, read_state
 
 DETACH_TIMEOUT_S = 240.0
@@ -34,6 +35,12 @@ PortOption = Annotated[
     typer.Option("--port", min=0, max=65535, help="The gateway's port; 8080 or a free one by default."),
 ]
 WatchOption = Annotated[Path | None, typer.Option("--watch", help="Ingest files that appear in this folder.")]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device", help="Which of their configurations models get: cpu, cuda, tensorrt, plan, your own."
+    ),
+]
 ResetOption = Annotated[bool, typer.Option("--reset", help="Delete all documents and indexes first.")]
 
 
@@ -42,13 +49,14 @@ def run(
     broker: BrokerOption = "kafka",
     watch: WatchOption = None,
     reset: ResetOption = False,
+    device: DeviceOption = CPU,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running; `trireme down` stops it.")] = False,
     home: HomeOption = None,
 ) -> None:
     """Start the stack on this machine; Ctrl-C stops it."""
     if watch is not None and not watch.is_dir():
         raise InvalidInput(f"The folder to watch, '{watch}', does not exist.")
-    options = StackOptions(home=home_at(home), broker=broker, port=port, watch=watch, reset=reset)
+    options = StackOptions(home=home_at(home), broker=broker, port=port, watch=watch, reset=reset, device=device)
     if options.broker_kind == "mock":
         out.print(f"[bold yellow]{BANNER}[/]")
     if detach:
