@@ -6,7 +6,6 @@ PyTorch lives in an environment of its own. Where this one has none, the command
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import signal
 import sys
@@ -30,9 +29,9 @@ SAMPLES = CHECKOUT / "samples"
 app = typer.Typer(
     rich_markup_mode=None,
     epilog="Every export is compared with PyTorch on real inputs. Only one that agrees is moved into the model "
-    "repository, with a config.pbtxt for your hardware and a manifest that says where it came from; any other "
-    "leaves the repository as it was. Weights are read as safetensors or by torch.load(weights_only=True); a "
-    "checkpoint's own code is never run.",
+    "repository, with configurations for CPU, CUDA and TensorRT and a manifest that says where it came from; any "
+    "other leaves the repository as it was. Weights are read as safetensors or by torch.load(weights_only=True); "
+    "a checkpoint's own code is never run.",
 )
 
 Checkpoint = Annotated[
@@ -43,13 +42,9 @@ Repository = Annotated[Path, typer.Option(help="Model repository to write into."
 Precision = Annotated[
     str,
     typer.Option(
-        help="fp32; fp16 (for GPUs); int8 (for CPUs: ranges fixed by --samples, fastest); int8-dynamic (for CPUs: "
-        "ranges measured on every request, closer to fp32)."
+        help="fp32; fp16 (for GPUs); on CPUs int8 (served by OpenVINO, ranges fixed by --samples, fastest), bf16 "
+        "(served by OpenVINO, nearly exact, next fastest) or int8-dynamic (served by ONNX Runtime)."
     ),
-]
-Device = Annotated[
-    str,
-    typer.Option(help="What config.pbtxt is written for: cpu, cuda or tensorrt (with the commands for a plan)."),
 ]
 Samples = Annotated[
     Path, typer.Option(help="Real pictures and .txt/.md texts: calibrate int8 and are compared with PyTorch.")
@@ -83,7 +78,6 @@ def clip(
     ] = None,
     repository: Repository = REPOSITORY,
     precision: Precision = "fp32",
-    device: Device = "cpu",
     samples: Samples = SAMPLES,
     revision: Revision = None,
     licence: Licence = None,
@@ -98,14 +92,14 @@ def clip(
 
     trireme export clip openai/clip-vit-base-patch32 --precision int8
 
-    trireme export clip ./my-clip --dim 384 --pairs ./captioned --device tensorrt --precision fp16
+    trireme export clip ./my-clip --dim 384 --pairs ./captioned --precision fp16
     """
     need_torch()
     from export.checkpoints import open_checkpoint
     from export.clip.build import export_clip
 
     found = open_checkpoint(str(checkpoint), revision=revision, licence=licence)
-    request = _request(found.source, name, repository, precision, device, samples, replace)
+    request = _request(found.source, name, repository, precision, samples, replace)
     report = export_clip(found, request, dim=dim, pairs=pairs, progress=_say)
     if as_json:
         print_json(report)
@@ -136,7 +130,6 @@ def text(
     ] = None,
     repository: Repository = REPOSITORY,
     precision: Precision = "fp32",
-    device: Device = "cpu",
     samples: Samples = SAMPLES,
     revision: Revision = None,
     licence: Licence = None,
@@ -159,7 +152,7 @@ def text(
     from export.text.build import export_text
 
     found = open_checkpoint(str(checkpoint), revision=revision, licence=licence)
-    request = _request(found.source, name, repository, precision, device, samples, replace)
+    request = _request(found.source, name, repository, precision, samples, replace)
     report = export_text(
         found,
         request,
@@ -208,22 +201,16 @@ def need_torch() -> None:
     os.execve(EXPORT_PYTHON, [str(EXPORT_PYTHON), "-m", "cli.main", *sys.argv[1:]], environment)
 
 
-def _request(
-    source: str, name: str | None, repository: Path, precision: str, device: str, samples: Path, replace: bool
-) -> Any:
-    from export.model_config import DEVICES
+def _request(source: str, name: str | None, repository: Path, precision: str, samples: Path, replace: bool) -> Any:
     from export.precision import PRECISIONS
     from export.request import ExportRequest
 
     model = name or default_name(source)
     if not model or model != default_name(model):
         raise InvalidInput(f"'{model}' is no model name: letters, digits and underscores, in lower case.")
-    for option, value, known in (("precision", precision, PRECISIONS), ("device", device, DEVICES)):
-        if value not in known:
-            raise InvalidInput(f"--{option} {value} is none of {', '.join(known)}.")
-    if precision.startswith("int8") and device != "cpu":
-        raise InvalidInput("int8 is made for CPUs; a GPU takes --precision fp16.")
-    return ExportRequest(repository, model, precision, device, samples, replace)  # type: ignore[arg-type]
+    if precision not in PRECISIONS:
+        raise InvalidInput(f"--precision {precision} is none of {', '.join(PRECISIONS)}.")
+    return ExportRequest(repository, model, precision, samples, replace)
 
 
 def _say(step: str) -> None:
@@ -239,9 +226,10 @@ def _tell(model: str, figures: Any) -> None:
 
 
 def _tell_next(request: Any, models: list[str]) -> None:
-    out.print(f"Exported into {escape(str(request.repository))} in {request.precision} for {request.device}.")
-    if request.device == "tensorrt":
-        for model in models:
-            commands = json.loads((request.repository / model / "manifest.json").read_text())["build_a_plan"]
-            out.print(f"  A plan for {model}: run this in {model}/1/ inside the server's image,")
-            out.print(f"    {escape(commands['trtexec'])}", soft_wrap=True)
+    out.print(f"Exported into {escape(str(request.repository))} in {request.precision}.")
+    out.print(
+        "  config.pbtxt serves it on the CPU; a server started with --model-config-name=cuda, tensorrt or plan"
+    )
+    out.print("  takes the file of that name in configs/ instead. What builds a plan stands in:")
+    for model in models:
+        out.print(f"    {escape(str(request.repository / model / 'manifest.json'))}", soft_wrap=True)

@@ -21,6 +21,7 @@ from stack.home import StackHome
 from stack.mock_broker import BANNER
 from stack.options import DEFAULT_PORT, StackOptions
 from stack.running import run_stack
+from stack.servers.triton import CPU
 from stack.state import StackState, read_state
 
 DETACH_TIMEOUT_S = 240.0
@@ -47,6 +48,12 @@ TextApiKeyOption = Annotated[
         show_default=False,
     ),
 ]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device", help="Which of their configurations models get: cpu, cuda, tensorrt, plan, your own."
+    ),
+]
 ResetOption = Annotated[bool, typer.Option("--reset", help="Delete all documents and indexes first.")]
 
 
@@ -55,6 +62,7 @@ def run(
     broker: BrokerOption = "kafka",
     watch: WatchOption = None,
     reset: ResetOption = False,
+    device: DeviceOption = CPU,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running; `trireme down` stops it.")] = False,
     home: HomeOption = None,
     text_api: TextApiOption = None,
@@ -70,6 +78,7 @@ def run(
         port=port,
         watch=watch,
         reset=reset,
+        device=device,
         encoders={name: value for name, value in encoders.items() if value},
     )
     if options.broker_kind == "mock":

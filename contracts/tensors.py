@@ -15,6 +15,7 @@ PRIORITY_LEVELS = 3
 
 TEXT_ENCODER = "text_encoder"
 CLIP_TEXT = "clip_text"
+CLIP_TEXT_DISTILLED = "clip_text_distilled"
 CLIP_IMAGE = "clip_image"
 CLIP_IMAGE_DISTILLED = "clip_image_distilled"
 LLAMA = "llama"
@@ -60,6 +61,8 @@ MODELS: Mapping[str, ModelSpec] = MappingProxyType(
     {
         TEXT_ENCODER: ModelSpec(TEXT_ENCODER, _TOKENS, _VECTOR),
         CLIP_TEXT: ModelSpec(CLIP_TEXT, _TOKENS, _VECTOR),
+        # Served where a version has been exported; the demo has none (docs/decisions/0005).
+        CLIP_TEXT_DISTILLED: ModelSpec(CLIP_TEXT_DISTILLED, _TOKENS, _VECTOR),
         CLIP_IMAGE: ModelSpec(CLIP_IMAGE, _PICTURE, _VECTOR),
         CLIP_IMAGE_DISTILLED: ModelSpec(CLIP_IMAGE_DISTILLED, _PICTURE, _VECTOR),
     }

@@ -11,6 +11,7 @@ from typing import Literal
 from contracts.errors import Conflict, InvalidInput
 from stack.home import CHECKOUT, DEFAULT_HOME, StackHome
 from stack.ports import free_ports, is_free
+from stack.servers.triton import CPU
 
 DEFAULT_PORT = 8080
 _ADDRESS = re.compile(r"[A-Za-z0-9.\-]+:\d{1,5}(,[A-Za-z0-9.\-]+:\d{1,5})*")
@@ -27,6 +28,8 @@ class StackOptions:
         port: the gateway's; None takes 8080 when it is free, else any free one.
         watch: a folder whose files are ingested as they appear.
         reset: delete all documents and indexes of the home first.
+        device: which of each model's configurations Triton takes: "cpu" is config.pbtxt, another NAME
+            configs/NAME.pbtxt where there is one.
         gateway: further settings of the gateway, without prefix and in lower case.
         encoders: further settings of the processes that embed: the gateway and both embedders. May hold a key.
     """
@@ -36,6 +39,7 @@ class StackOptions:
     port: int | None = None
     watch: Path | None = None
     reset: bool = False
+    device: str = CPU
     n_shards: int = 3
     model_repository: Path = CHECKOUT / "model_repository"
     gateway: Mapping[str, str] = field(default_factory=dict)

@@ -17,8 +17,8 @@ from export.clip.pairs import read_pairs
 from export.clip.projection import ProjectionFigures, check_projection, fit_projection
 from export.clip.towers import LoadedClip, load_clip
 from export.parity import ParityFigures, Vectors
-from export.precision import Feeds
 from export.publish import VERSION, publication, refuse_taken_names
+from export.quantise import Feeds
 from export.request import ExportRequest, Progress, quiet
 from export.sample_inputs import sample_pictures, sample_texts, split
 from export.shapes import TowerShapes

@@ -1,56 +1,37 @@
-"""Configurations that the export writes, read as the server reads them, beside the checked-in ones."""
+"""What the export tells TensorRT, and the files that it writes. tests/model_repository has the contract."""
 
 from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
 
-from contracts.tensors import CLIP_IMAGE, MODELS, TEXT_ENCODER
-from export.model_config import DEVICES, Device, render_config
+from export.model_config import DEVICES, config_file, render_config, write_configs
 from export.shapes import TowerShapes
 from export.tensorrt import polygraphy_command, trtexec_command
 
 # The export environment, which collects this folder too, has no client of Triton.
 model_config_pb2 = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason="runs in the app environment")
 ModelConfig = model_config_pb2.ModelConfig
-Group = model_config_pb2.ModelInstanceGroup
 
-REPOSITORY = Path(__file__).resolve().parents[2] / "model_repository"
 PICTURES = TowerShapes("image", 224, 512)
 WORDS = TowerShapes("text", 77, 512)
 TOWERS = pytest.mark.parametrize("tower", [PICTURES, WORDS], ids=["image", "text"])
 
 
-def parsed(tower: TowerShapes, device: Device, **options: bool) -> ModelConfig:  # type: ignore[valid-type]
-    return text_format.Parse(render_config("tower", tower, device, **options), ModelConfig())
-
-
-@pytest.mark.parametrize(("name", "tower"), [(CLIP_IMAGE, TowerShapes("image", 96, 384)), (TEXT_ENCODER, WORDS)])
-def test_the_template_for_the_cpu_is_the_checked_in_configuration(name: str, tower: TowerShapes) -> None:
-    wanted = text_format.Parse((REPOSITORY / name / "config.pbtxt").read_text(), ModelConfig())
-    width = TowerShapes(tower.kind, 96 if tower.kind == "image" else 512, 384)
-    found = text_format.Parse(render_config(name, width, "cpu"), ModelConfig())
-    for sample in (*wanted.model_warmup, *found.model_warmup):
-        sample.name = ""
-    assert found == wanted
-
-
-@TOWERS
-@pytest.mark.parametrize("device", DEVICES)
-def test_every_device_gets_the_contracts_tensors_and_batch(tower: TowerShapes, device: Device) -> None:
-    config = parsed(tower, device)
-    spec = MODELS[CLIP_IMAGE if tower.kind == "image" else TEXT_ENCODER]
-    assert [each.name for each in config.input] == [each.name for each in spec.inputs]
-    assert list(config.output[0].dims) == [512]
-    assert config.max_batch_size == (spec.max_batch_size_cpu if device == "cpu" else spec.max_batch_size_gpu)
-    assert {sample.batch_size for sample in config.model_warmup} == {1, config.max_batch_size}
-    kind = Group.KIND_CPU if device == "cpu" else Group.KIND_GPU
-    assert [group.kind for group in config.instance_group] == [kind]
+def test_an_export_has_a_configuration_for_every_device(tmp_path: Path) -> None:
+    folder = tmp_path / "words"
+    folder.mkdir()
+    write_configs(folder, WORDS, fp16=True, cpu_accelerator="openvino")
+    files = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.pbtxt")}
+    assert files == {
+        config_file(device): render_config("words", WORDS, device, fp16=True, cpu_accelerator="openvino")
+        for device in DEVICES
+    }
 
 
 @TOWERS
 def test_tensorrt_gets_a_profile_that_holds_every_request(tower: TowerShapes) -> None:
-    config = parsed(tower, "tensorrt", fp16=True)
+    config = text_format.Parse(render_config("tower", tower, "tensorrt", fp16=True), ModelConfig())
     (accelerator,) = config.optimization.execution_accelerators.gpu_execution_accelerator
     assert accelerator.name == "tensorrt"
     settings = dict(accelerator.parameters)

@@ -5,7 +5,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
 from contracts.tensors import CAPTIONER, CAPTIONER_SPEC
 from export.captioner.config import render_config
-from tests.stack.servers.test_model_configs import agrees
+from tests.model_repository.test_configs import agrees
 
 
 def test_the_configuration_has_the_tensors_of_the_contract() -> None:

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from contracts.tensors import MODELS
+from contracts.tensors import CLIP_TEXT_DISTILLED, MODELS
 from stack.ports import free_ports
 from stack.process import ProcessSpec
 from stack.servers.triton import TritonPorts, exported_models, triton_spec
 from stack.setup_paths import SetupPaths
 
 PATHS = SetupPaths()
+DEMO_MODELS = set(MODELS) - {CLIP_TEXT_DISTILLED}
+"""What `make setup` exports."""
 
 
 def needs(there: bool, what: str) -> None:
@@ -71,7 +73,8 @@ async def running(spec: ProcessSpec, log: Path) -> AsyncIterator[subprocess.Pope
 @pytest.fixture(scope="session")
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessSpec]:
     """A real Triton with every exported model of the contract, for all tests of the run."""
-    needs(set(MODELS) <= set(exported_models(PATHS.repository)) and PATHS.backends.is_dir(), "Triton or a model")
+    models = sorted(set(MODELS) & set(exported_models(PATHS.repository)))
+    needs(set(models) >= DEMO_MODELS and PATHS.backends.is_dir(), "Triton or a model")
     folder = tmp_path_factory.mktemp("triton")
     spec = triton_spec(
         environment=PATHS.serving,
@@ -79,7 +82,7 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessSpec]:
         backends=PATHS.backends,
         run_dir=folder,
         ports=TritonPorts(*free_ports(3)),
-        models=sorted(MODELS),
+        models=models,
     )
     log = folder / "log"
     with started(spec, log) as process:
