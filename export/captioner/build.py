@@ -39,11 +39,11 @@ def export_captioner(
 
     Raises:
         CheckpointError: it cannot be loaded. ParityError: the gate was failed.
-        InvalidInput: another precision or device than fp32 on the CPU, or no pictures to compare with.
+        InvalidInput: another precision than fp32, or no pictures to compare with.
         Conflict, DependencyFailed: see `publication`.
     """
-    if (request.precision, request.device) != ("fp32", "cpu"):
-        raise InvalidInput("A captioner is exported in fp32 for the CPU, where its backend runs.")
+    if request.precision != "fp32":
+        raise InvalidInput("A captioner is exported in fp32.")
     refuse_taken_names(request.repository, [request.name], replace=request.replace)
     progress(f"Loading {checkpoint.source}")
     loaded = load_captioner(checkpoint)
@@ -105,7 +105,6 @@ def _describe(folder: Path, loaded: LoadedCaptioner, checkpoint: Checkpoint, par
             "architecture": checkpoint.model_type,
             "precision": "fp32",
             "opset": OPSET,
-            "device": "cpu",
             **dataclasses.asdict(how),
             "tokenizer": f"{VERSION}/tokenizer.json",
             "sha256": _sha256_of(folder / VERSION),

@@ -1,11 +1,11 @@
 """The captioner's configuration, read as the server reads it, beside the contract."""
 
 from google.protobuf import text_format
-from tests.stack.servers.test_model_configs import agrees
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
 from contracts.tensors import CAPTIONER, CAPTIONER_SPEC
 from export.captioner.config import render_config
+from tests.model_repository.test_configs import agrees
 
 
 def test_the_configuration_has_the_tensors_of_the_contract() -> None:
