@@ -80,4 +80,4 @@ def text_api(
         out.print("Described. Nothing uses it before a space is made of it: --make-space.")
         return
     out.print(f"The joint space is now {report.space_id}: another one, so the index begins empty. Start with")
-    out.print(f"  trireme up --reset --text-api {escape(url)}")
+    out.print(f"  trireme setup && trireme up --reset --text-api {escape(url)}")

@@ -158,7 +158,7 @@ async def test_the_command_says_what_it_did_and_how_to_start(repository: Path, s
         output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, output.decode()
     assert load_space(repository).space_id in output.decode()
-    assert f"trireme up --reset --text-api {server.url}" in output.decode()
+    assert f"trireme setup && trireme up --reset --text-api {server.url}" in output.decode()
     assert KEY not in output.decode()
 
 
