@@ -13,7 +13,7 @@ from rich.table import Table
 from contracts.errors import ConfigurationError
 from export.publish import models_of_the_space
 from stack.model_versions import REFERENCE, VersionFacts, read_facts, versions_on_disk
-from stack.servers.triton_control import IndexedModel, first_line
+from stack.servers.triton_control import ON_REQUEST, IndexedModel, first_line
 
 ModelState = Literal["serving", "silent", "moving", "unloaded", "failed", "not loaded", "not exported"]
 
@@ -37,6 +37,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
         version: the one that serves.
         precision, source, sha256: of that version, else of the newest on disk; empty where no manifest says.
         needed: whether the joint space is made of it.
+        reason: why the newest version that the server was asked for does not serve.
         versions: those that the server remembers.
         on_disk: versions in the repository given by --repository.
     """
@@ -71,8 +72,7 @@ def report_on(model: IndexedModel, repository: Path, *, answers: bool) -> ModelR
         source=facts.source,
         sha256=facts.sha256,
         needed=model.name in models_of_the_space(repository),
-        # Of a version that was replaced Triton says "unloaded", which is no news.
-        reason=first_line(newest.reason) if newest and newest.reason and newest.version != model.serving else "",
+        reason=first_line(newest.reason) if newest and newest.reason not in {"", ON_REQUEST} else "",
         versions=tuple(
             VersionReport(version=each.version, state=each.state, reason=each.reason) for each in model.versions
         ),
