@@ -47,7 +47,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     version: int | None
     precision: str
     source: str
-    sha256: str
+    sha256: str | dict[str, str]
     needed: bool
     reason: str
     versions: tuple[VersionReport, ...]

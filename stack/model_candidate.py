@@ -15,7 +15,7 @@ from google.protobuf import text_format  # type: ignore[import-untyped]
 from tokenizers import Tokenizer
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
-from contracts.errors import ConfigurationError, Conflict, InvalidInput, NotFound
+from contracts.errors import Conflict, InvalidInput, NotFound
 from contracts.tensors import EMBEDDING
 from encoding.manifests import ImageManifest, TextManifest, read_manifest
 from export.same_vectors import threshold_of
@@ -43,25 +43,22 @@ def open_candidate(folder: Path) -> Candidate:
     """Read what `trireme export` wrote.
 
     Raises:
-        NotFound: there is no such folder. InvalidInput: it is no exported model, or its export was not compared.
+        NotFound: there is no such folder. InvalidInput: it is no exported model.
     """
     if not folder.is_dir():
         raise NotFound(f"There is no folder '{folder}'.")
     versions = versions_on_disk(folder)
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        smallest = float(manifest["parity"]["min_cosine"])
+        float(manifest["parity"]["min_cosine"])
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise InvalidInput(
             f"'{folder}' is not the folder of an exported model: its manifest.json with the figures of the "
             "comparison with PyTorch is missing or damaged."
         ) from exc
-    if not versions or not (folder / CONFIG).is_file():
-        raise InvalidInput(f"'{folder}' holds no exported version, or no {CONFIG}.")
-    candidate = Candidate(folder, folder / str(versions[-1]), manifest)
-    if not smallest >= threshold_of(candidate.precision):
-        raise InvalidInput(f"The export in '{folder}' did not pass its comparison with PyTorch.")
-    return candidate
+    if not versions:
+        raise InvalidInput(f"'{folder}' holds no exported version.")
+    return Candidate(folder, folder / str(versions[-1]), manifest)
 
 
 def gives_vectors(folder: Path) -> bool:
@@ -76,8 +73,28 @@ def check_same_interface(folder: Path, candidate: Candidate, *, with_config: boo
         with_config: its configurations are to be taken as well, so they must be the model's by name.
 
     Raises:
+        InvalidInput: it has no configuration, or its export was not passed by the gate.
         Conflict: other tensors, another tokenizer or another way to prepare pictures.
     """
+    is_encoder = gives_vectors(folder)
+    # A language model's export writes no configuration: its tensors are fixed, and its tokenizer comes with it.
+    if is_encoder or with_config:
+        _check_config(folder, candidate, with_config=with_config)
+    if not is_encoder:
+        return
+    if not float(candidate.manifest["parity"]["min_cosine"]) >= threshold_of(candidate.precision):
+        raise InvalidInput(f"The export in '{candidate.folder}' did not pass its comparison with PyTorch.")
+    tokenizer = folder / str(REFERENCE) / TOKENIZER
+    if tokenizer.is_file():
+        if _canonical(tokenizer) != _canonical(candidate.version / TOKENIZER):
+            raise Conflict(f"The export has another tokenizer than '{folder.name}': its tokens mean other words.")
+        _same(folder, candidate, TextManifest, ("dim", "max_length", "pad_token_id"))
+    else:
+        fields = ("dim", "image_size", "resize", "interpolation", "shortest_edge", "crop_rounding")
+        _same(folder, candidate, ImageManifest, fields)
+
+
+def _check_config(folder: Path, candidate: Candidate, *, with_config: bool) -> None:
     model, ours, theirs = folder.name, _config_of(folder), _config_of(candidate.folder)
     for kind, one, other in (("inputs", ours.input, theirs.input), ("outputs", ours.output, theirs.output)):
         if _tensors(one) != _tensors(other):
@@ -86,16 +103,6 @@ def check_same_interface(folder: Path, candidate: Candidate, *, with_config: boo
         raise Conflict(
             f"Its configurations are those of a model named '{theirs.name}': export it with the name '{model}'."
         )
-    if not gives_vectors(folder):
-        return
-    tokenizer = folder / str(REFERENCE) / TOKENIZER
-    if tokenizer.is_file():
-        if _canonical(tokenizer) != _canonical(candidate.version / TOKENIZER):
-            raise Conflict(f"The export has another tokenizer than '{model}': its tokens mean other words.")
-        _same(model, folder, candidate, TextManifest, ("dim", "max_length", "pad_token_id"))
-    else:
-        fields = ("dim", "image_size", "resize", "interpolation", "shortest_edge", "crop_rounding")
-        _same(model, folder, candidate, ImageManifest, fields)
 
 
 def read_configs(folder: Path) -> Mapping[str, str]:
@@ -114,26 +121,24 @@ def write_configs(folder: Path, configs: Mapping[str, str]) -> None:
 
 
 def _same(
-    model: str,
-    folder: Path,
-    candidate: Candidate,
-    kind: type[TextManifest] | type[ImageManifest],
-    fields: tuple[str, ...],
+    folder: Path, candidate: Candidate, kind: type[TextManifest] | type[ImageManifest], fields: tuple[str, ...]
 ) -> None:
-    ours = read_manifest(folder.parent, model, kind)
+    ours = read_manifest(folder.parent, folder.name, kind)
     theirs = read_manifest(candidate.folder.parent, candidate.folder.name, kind)
     differing = [name for name in fields if getattr(ours, name) != getattr(theirs, name)]
     if differing:
-        raise Conflict(f"Callers of '{model}' could not use the export: it differs in {', '.join(differing)}.")
+        raise Conflict(
+            f"Callers of '{folder.name}' could not use the export: it differs in {', '.join(differing)}."
+        )
 
 
 def _config_of(folder: Path) -> ModelConfig:
     try:
         return read_model_config(folder / CONFIG)
     except OSError as exc:
-        raise ConfigurationError(f"'{folder.name}' has no {CONFIG}.") from exc
+        raise InvalidInput(f"There is no {CONFIG} in '{folder}'.") from exc
     except text_format.ParseError as exc:
-        raise ConfigurationError(f"The {CONFIG} of '{folder.name}' is damaged.") from exc
+        raise InvalidInput(f"The {CONFIG} in '{folder}' is damaged.") from exc
 
 
 def _tensors(tensors: Any) -> list[str]:

@@ -104,7 +104,7 @@ class ModelUpdate:
         threshold = threshold_of(candidate.precision)
         found = run_graph(candidate.version / "model.onnx", reference.feeds)
         smallest = smallest_cosine(found, reference, threshold, "This export")
-        sha256 = facts.sha256 if facts else ""
+        sha256 = facts.sha256 if facts and isinstance(facts.sha256, str) else ""
         return StandsFor(sha256=sha256, min_cosine=smallest, threshold=threshold, inputs=len(found)), reference
 
     async def _next_version(self, model: str) -> int:

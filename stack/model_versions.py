@@ -37,12 +37,13 @@ class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What people ask of a version. Other fields of its manifest are ignored.
 
     Args:
+        sha256: of the graph and its weights; of a language model, of every file by name.
         stands_for: None for the reference itself, and for models that give no vectors.
     """
 
     source: str = ""
     precision: str = ""
-    sha256: str = ""
+    sha256: str | dict[str, str] = ""
     stands_for: StandsFor | None = None
 
 
