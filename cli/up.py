@@ -19,7 +19,7 @@ from stack.embedded import EmbeddedStack
 from stack.events import StackFailed
 from stack.home import StackHome
 from stack.mock_broker import BANNER
-from stack.options import DEFAULT_PORT, StackOptions
+from stack.options import DEFAULT_MODELS, DEFAULT_PORT, StackOptions
 from stack.running import run_stack
 from stack.servers.triton import CPU
 from stack.state import StackState, read_state
@@ -41,6 +41,9 @@ DeviceOption = Annotated[
         "--device", help="Which of their configurations models get: cpu, cuda, tensorrt, plan, your own."
     ),
 ]
+ModelsOption = Annotated[
+    Path, typer.Option("--models", help="The model repository to serve, with the encoders' manifests.")
+]
 ResetOption = Annotated[bool, typer.Option("--reset", help="Delete all documents and indexes first.")]
 
 
@@ -50,13 +53,22 @@ def run(
     watch: WatchOption = None,
     reset: ResetOption = False,
     device: DeviceOption = CPU,
+    models: ModelsOption = DEFAULT_MODELS,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running; `trireme down` stops it.")] = False,
     home: HomeOption = None,
 ) -> None:
     """Start the stack on this machine; Ctrl-C stops it."""
     if watch is not None and not watch.is_dir():
         raise InvalidInput(f"The folder to watch, '{watch}', does not exist.")
-    options = StackOptions(home=home_at(home), broker=broker, port=port, watch=watch, reset=reset, device=device)
+    options = StackOptions(
+        home=home_at(home),
+        broker=broker,
+        port=port,
+        watch=watch,
+        reset=reset,
+        device=device,
+        model_repository=models.resolve(),
+    )
     if options.broker_kind == "mock":
         out.print(f"[bold yellow]{BANNER}[/]")
     if detach:

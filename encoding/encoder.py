@@ -102,13 +102,19 @@ class Encoder:
             PayloadTooLarge: a text is longer than `max_tokens`.
             DependencyDown, Overloaded, DeadlineExceeded, DependencyFailed: see `TritonClient.infer`.
         """
-        return await self._embed_tokens(TEXT_ENCODER, self._text_tokens, texts, priority, timeout_s, trace)
+        sequences = self.tokenise(TEXT_ENCODER, texts)
+        return await self.embed_tokens(
+            TEXT_ENCODER, sequences, priority=priority, timeout_s=timeout_s, trace=trace
+        )
 
     async def embed_query_words(
         self, words: str, *, timeout_s: float, trace: TraceContext | None = None
     ) -> Vector:
         """A question's words by the CLIP text tower, float32 [image_dim]. Errors as in `embed_texts`."""
-        vectors = await self._embed_tokens(CLIP_TEXT, self._clip_tokens, [words], PRIORITY_QUERY, timeout_s, trace)
+        sequences = self.tokenise(CLIP_TEXT, [words])
+        vectors = await self.embed_tokens(
+            CLIP_TEXT, sequences, priority=PRIORITY_QUERY, timeout_s=timeout_s, trace=trace
+        )
         row: Vector = vectors[0]
         return row
 
@@ -137,23 +143,43 @@ class Encoder:
             model, batches, tensors, self._image.dim, priority=priority, timeout_s=timeout_s, trace=trace
         )
 
-    async def _embed_tokens(
+    def tokenise(self, model: str, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts with special tokens, as a text tower reads them.
+
+        Args:
+            model: `TEXT_ENCODER` or `CLIP_TEXT`.
+
+        Raises:
+            PayloadTooLarge: a text is longer than the tower reads.
+        """
+        return self._tokens_of(model).ids(texts)
+
+    async def embed_tokens(
         self,
         model: str,
-        tokens: TextTokens,
-        texts: Sequence[str],
+        sequences: Sequence[Sequence[int]],
+        *,
         priority: int,
         timeout_s: float,
-        trace: TraceContext | None,
+        trace: TraceContext | None = None,
     ) -> Vectors:
+        """Token ids with special tokens by a text tower, float32 [n, its width]. Batches hold ones of like length.
+
+        Raises:
+            InvalidInput, PayloadTooLarge: a sequence that the tower does not take. Else as in `embed_texts`.
+        """
+        tokens = self._tokens_of(model)
+        tokens.check(sequences)
         dim = self._clip_text.dim if model == CLIP_TEXT else self._text.dim
-        sequences = tokens.ids(texts)
         batches = _batches(tokens, sequences, MODELS[model].max_batch_size_cpu)
 
         def tensors(rows: Sequence[int]) -> Tensors:
             return tokens.pad([sequences[row] for row in rows])
 
         return await self._run(model, batches, tensors, dim, priority=priority, timeout_s=timeout_s, trace=trace)
+
+    def _tokens_of(self, model: str) -> TextTokens:
+        return self._clip_tokens if model == CLIP_TEXT else self._text_tokens
 
     async def _run(
         self,

@@ -2,11 +2,11 @@
 
 import asyncio
 
+from contracts.api import RETRIEVAL_MODEL
 from contracts.errors import TriremeError
 from contracts.tensors import CLIP_IMAGE, CLIP_TEXT, LLAMA, MODELS, TEXT_ENCODER
 from gateway.clients.answer_cache import RedisAnswerCache
 from gateway.clients.generation_watch import GenerationWatch
-from gateway.clients.generators import ExtractiveGenerator
 from gateway.clients.reply_bus import ReplyBus
 from gateway.core.readiness import Readiness
 from runtime.triton import TritonClient
@@ -39,12 +39,12 @@ class ReadinessCheck:
         return Readiness(ready=kafka and encoders and generation is not None, details=details)
 
     async def models(self) -> list[str]:
-        """Models that answer now: encoders, and generators of answers."""
+        """Models that answer now: those that Triton has loaded, and the one that searches first."""
         names = [*MODELS, LLAMA]
         loaded = await asyncio.gather(*(self._triton.ready([name]) for name in names))
         answering = [name for name, is_loaded in zip(names, loaded, strict=True) if is_loaded]
-        # Quoting sentences from the hits needs no model beside the text encoder.
-        return [*answering, ExtractiveGenerator.name] if TEXT_ENCODER in answering else answering
+        # Where no language model is loaded it quotes.
+        return [*answering, RETRIEVAL_MODEL] if (await self.readiness()).ready else answering
 
     def _generation(self) -> str | None:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +75,17 @@ def write_checkpoint(folder: Path, *, spread: float = 0.05, seed: int = 20261123
     return folder
 
 
-def transformers_answers(folder: Path) -> list[dict[str, Any]]:
-    """Prompt tokens, answer tokens and text of greedy answers to `CONVERSATIONS`."""
+def transformers_answers(
+    folder: Path, conversations: Iterable[list[dict[str, str]]] = CONVERSATIONS
+) -> list[dict[str, Any]]:
+    """Prompt tokens and answer tokens of greedy answers to conversations."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     answers = []
-    for conversation in CONVERSATIONS:
+    for conversation in conversations:
         text = tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
         ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
         with torch.inference_mode():
