@@ -6,7 +6,6 @@ PyTorch lives in an environment of its own. Where this one has none, the command
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import signal
 import sys
@@ -17,7 +16,9 @@ import typer
 from rich.markup import escape
 
 from cli.console import JsonOption, err, out, print_json
+from cli.export_captioner import captioner
 from cli.export_llama import llama
+from cli.export_text_api import text_api
 from contracts.errors import ConfigurationError, InvalidInput
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -28,9 +29,9 @@ SAMPLES = CHECKOUT / "samples"
 app = typer.Typer(
     rich_markup_mode=None,
     epilog="Every export is compared with PyTorch on real inputs. Only one that agrees is moved into the model "
-    "repository, with a config.pbtxt for your hardware and a manifest that says where it came from; any other "
-    "leaves the repository as it was. Weights are read as safetensors or by torch.load(weights_only=True); a "
-    "checkpoint's own code is never run.",
+    "repository, with configurations for CPU, CUDA and TensorRT and a manifest that says where it came from; any "
+    "other leaves the repository as it was. Weights are read as safetensors or by torch.load(weights_only=True); "
+    "a checkpoint's own code is never run.",
 )
 
 Checkpoint = Annotated[
@@ -41,18 +42,16 @@ Repository = Annotated[Path, typer.Option(help="Model repository to write into."
 Precision = Annotated[
     str,
     typer.Option(
-        help="fp32; fp16 (for GPUs); int8 (for CPUs: ranges fixed by --samples, fastest); int8-dynamic (for CPUs: "
-        "ranges measured on every request, closer to fp32)."
+        help="fp32; fp16 (for GPUs); on CPUs int8 (served by OpenVINO, ranges fixed by --samples, fastest), bf16 "
+        "(served by OpenVINO, nearly exact, next fastest) or int8-dynamic (served by ONNX Runtime)."
     ),
-]
-Device = Annotated[
-    str,
-    typer.Option(help="What config.pbtxt is written for: cpu, cuda or tensorrt (with the commands for a plan)."),
 ]
 Samples = Annotated[
     Path, typer.Option(help="Real pictures and .txt/.md texts: calibrate int8 and are compared with PyTorch.")
 ]
-Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")]
+Revision = Annotated[
+    str | None, typer.Option(help="Branch, tag or commit on the hub; the manifest names the commit.")
+]
 Licence = Annotated[str | None, typer.Option(help="For the manifest, where the model card names none.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Take the place of models of the same name.")]
 
@@ -81,7 +80,6 @@ def clip(
     ] = None,
     repository: Repository = REPOSITORY,
     precision: Precision = "fp32",
-    device: Device = "cpu",
     samples: Samples = SAMPLES,
     revision: Revision = None,
     licence: Licence = None,
@@ -96,14 +94,14 @@ def clip(
 
     trireme export clip openai/clip-vit-base-patch32 --precision int8
 
-    trireme export clip ./my-clip --dim 384 --pairs ./captioned --device tensorrt --precision fp16
+    trireme export clip ./my-clip --dim 384 --pairs ./captioned --precision fp16
     """
-    _need_torch()
+    need_torch()
     from export.checkpoints import open_checkpoint
     from export.clip.build import export_clip
 
-    found = open_checkpoint(str(checkpoint), revision=revision, licence=licence)
-    request = _request(found.source, name, repository, precision, device, samples, replace)
+    request = _request(checkpoint, name, repository, precision, samples, replace)
+    found = open_checkpoint(checkpoint, revision=revision, licence=licence, progress=_say)
     report = export_clip(found, request, dim=dim, pairs=pairs, progress=_say)
     if as_json:
         print_json(report)
@@ -134,7 +132,6 @@ def text(
     ] = None,
     repository: Repository = REPOSITORY,
     precision: Precision = "fp32",
-    device: Device = "cpu",
     samples: Samples = SAMPLES,
     revision: Revision = None,
     licence: Licence = None,
@@ -152,12 +149,12 @@ def text(
     """
     if pooling not in (None, "mean", "cls"):
         raise InvalidInput(f"--pooling {pooling} is neither mean nor cls.")
-    _need_torch()
+    need_torch()
     from export.checkpoints import open_checkpoint
     from export.text.build import export_text
 
-    found = open_checkpoint(str(checkpoint), revision=revision, licence=licence)
-    request = _request(found.source, name, repository, precision, device, samples, replace)
+    request = _request(checkpoint, name, repository, precision, samples, replace)
+    found = open_checkpoint(checkpoint, revision=revision, licence=licence, progress=_say)
     report = export_text(
         found,
         request,
@@ -176,6 +173,8 @@ def text(
 
 
 app.command()(llama)
+app.command("text-api")(text_api)
+app.command()(captioner)
 
 
 def default_name(source: str) -> str:
@@ -183,7 +182,7 @@ def default_name(source: str) -> str:
     return "".join(each if each.isalnum() else "_" for each in source.rpartition("/")[2].lower()).strip("_")
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
     """Run this same command in the export environment when PyTorch is not here; does not return then.
 
     Raises:
@@ -205,21 +204,18 @@ def _need_torch() -> None:
 
 
 def _request(
-    source: str, name: str | None, repository: Path, precision: str, device: str, samples: Path, replace: bool
+    checkpoint: str, name: str | None, repository: Path, precision: str, samples: Path, replace: bool
 ) -> Any:
-    from export.model_config import DEVICES
     from export.precision import PRECISIONS
     from export.request import ExportRequest
 
-    model = name or default_name(source)
+    folder = Path(checkpoint).expanduser()
+    model = name or default_name(folder.resolve().name if folder.is_dir() else checkpoint)
     if not model or model != default_name(model):
         raise InvalidInput(f"'{model}' is no model name: letters, digits and underscores, in lower case.")
-    for option, value, known in (("precision", precision, PRECISIONS), ("device", device, DEVICES)):
-        if value not in known:
-            raise InvalidInput(f"--{option} {value} is none of {', '.join(known)}.")
-    if precision.startswith("int8") and device != "cpu":
-        raise InvalidInput("int8 is made for CPUs; a GPU takes --precision fp16.")
-    return ExportRequest(repository, model, precision, device, samples, replace)  # type: ignore[arg-type]
+    if precision not in PRECISIONS:
+        raise InvalidInput(f"--precision {precision} is none of {', '.join(PRECISIONS)}.")
+    return ExportRequest(repository, model, precision, samples, replace)
 
 
 def _say(step: str) -> None:
@@ -235,9 +231,10 @@ def _tell(model: str, figures: Any) -> None:
 
 
 def _tell_next(request: Any, models: list[str]) -> None:
-    out.print(f"Exported into {escape(str(request.repository))} in {request.precision} for {request.device}.")
-    if request.device == "tensorrt":
-        for model in models:
-            commands = json.loads((request.repository / model / "manifest.json").read_text())["build_a_plan"]
-            out.print(f"  A plan for {model}: run this in {model}/1/ inside the server's image,")
-            out.print(f"    {escape(commands['trtexec'])}", soft_wrap=True)
+    out.print(f"Exported into {escape(str(request.repository))} in {request.precision}.")
+    out.print(
+        "  config.pbtxt serves it on the CPU; a server started with --model-config-name=cuda, tensorrt or plan"
+    )
+    out.print("  takes the file of that name in configs/ instead. What builds a plan stands in:")
+    for model in models:
+        out.print(f"    {escape(str(request.repository / model / 'manifest.json'))}", soft_wrap=True)

@@ -15,9 +15,11 @@ PRIORITY_LEVELS = 3
 
 TEXT_ENCODER = "text_encoder"
 CLIP_TEXT = "clip_text"
+CLIP_TEXT_DISTILLED = "clip_text_distilled"
 CLIP_IMAGE = "clip_image"
 CLIP_IMAGE_DISTILLED = "clip_image_distilled"
 LLAMA = "llama"
+CAPTIONER = "captioner"
 
 EMBEDDING = "embedding"
 
@@ -59,6 +61,8 @@ MODELS: Mapping[str, ModelSpec] = MappingProxyType(
     {
         TEXT_ENCODER: ModelSpec(TEXT_ENCODER, _TOKENS, _VECTOR),
         CLIP_TEXT: ModelSpec(CLIP_TEXT, _TOKENS, _VECTOR),
+        # Served where a version has been exported; the demo has none (docs/decisions/0005).
+        CLIP_TEXT_DISTILLED: ModelSpec(CLIP_TEXT_DISTILLED, _TOKENS, _VECTOR),
         CLIP_IMAGE: ModelSpec(CLIP_IMAGE, _PICTURE, _VECTOR),
         CLIP_IMAGE_DISTILLED: ModelSpec(CLIP_IMAGE_DISTILLED, _PICTURE, _VECTOR),
     }
@@ -94,6 +98,20 @@ LLAMA_SPEC = ModelSpec(
         TensorSpec("completion_tokens", "INT32", (1,)),
         TensorSpec("finish_reason", "BYTES", (1,)),
     ),
+    max_batch_size_cpu=0,
+    max_batch_size_gpu=0,
+)
+
+# The captioner is decoupled as well, so that it is asked for its health while it works: one request, one response,
+# no batch dimension; the backend gathers requests into batches itself. `token_count` counts the caption's tokens.
+# A request for no tokens (`max_tokens` 0) needs no picture and is answered at once.
+CAPTIONER_SPEC = ModelSpec(
+    CAPTIONER,
+    inputs=(
+        TensorSpec("image", "UINT8", (None, None, 3), optional=True),
+        TensorSpec("max_tokens", "INT32", (1,), optional=True),
+    ),
+    outputs=(TensorSpec("caption", "BYTES", (1,)), TensorSpec("token_count", "INT32", (1,))),
     max_batch_size_cpu=0,
     max_batch_size_gpu=0,
 )

@@ -1,4 +1,4 @@
-"""ONNX graphs in fewer bits: fp16 for GPUs, int8 for CPUs. Knows nothing of checkpoints; no PyTorch.
+"""ONNX graphs in fewer bits: fp16 for GPUs, bf16 and int8 for CPUs. Knows nothing of checkpoints; no PyTorch.
 
 Inputs and outputs keep their types in every precision, so that one config.pbtxt serves all of them.
 """
@@ -6,44 +6,40 @@ Inputs and outputs keep their types in every precision, so that one config.pbtxt
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_dynamic,
-    quantize_static,
-)
+from onnxruntime.quantization import quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from contracts.errors import InvalidInput
+from export.quantise import Feeds, Kept, quantise
 
-Precision = Literal["fp32", "fp16", "int8", "int8-dynamic"]
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int8-dynamic")
+Precision = Literal["fp32", "fp16", "bf16", "int8", "int8-dynamic"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16", "int8", "int8-dynamic")
 
-Feeds = Mapping[str, NDArray[Any]]
+BY_OPENVINO: frozenset[Precision] = frozenset({"bf16", "int8"})
+"""What OpenVINO serves on a CPU."""
 
-_QUANTISED_OPERATORS = ["MatMul", "Gemm", "Conv"]
-"""Where the time goes. Softmax, GELU and layer norms stay in float32: they lose most and gain least."""
+UNCONVERTED: frozenset[Precision] = frozenset({"fp32", "bf16"})
+"""The float32 graph itself. Of "bf16", OpenVINO computes in 16 bits where the CPU can."""
 
 _KEPT_IN_FP32 = ["ArgMax", "CumSum", "Range", "LayerNormalization", "ReduceL2", "Softmax"]
 """Sums over many terms overflow or lose small terms in 16 bits, and positions beyond 2048 are not exact."""
 
 
-def write_precision(source: Path, target: Path, precision: Precision, calibration: Sequence[Feeds]) -> None:
+def write_precision(
+    source: Path, target: Path, precision: Precision, calibration: Sequence[Feeds], kept: Kept = "nothing"
+) -> None:
     """Write the float32 graph `source` as `target` in another precision.
 
     Args:
         calibration: real inputs, each a batch; "int8" alone reads them, and fixes activations' ranges by them.
+        kept: layers that "int8" leaves in float.
 
     Raises:
         InvalidInput: "int8" without calibration inputs.
@@ -57,22 +53,7 @@ def write_precision(source: Path, target: Path, precision: Precision, calibratio
         with _preprocessed(source) as prepared:
             quantize_dynamic(prepared, target, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True)
     elif precision == "int8":
-        if not calibration:
-            raise InvalidInput("int8 needs calibration inputs, and there are none.")
-        with _preprocessed(source) as prepared:
-            quantize_static(
-                prepared,
-                target,
-                _Reader(calibration),
-                quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=_QUANTISED_OPERATORS,
-                per_channel=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                calibrate_method=CalibrationMethod.MinMax,
-                # Activations of transformers are far from symmetric; MatMuls of two activations are attention.
-                extra_options={"MatMulConstBOnly": True},
-            )
+        quantise(source, target, calibration, kept)
     else:
         raise InvalidInput(f"A float32 graph is not converted to '{precision}'.")
 
@@ -84,14 +65,3 @@ def _preprocessed(source: Path) -> Iterator[Path]:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         yield prepared
-
-
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    """Hands the quantiser one batch after the other."""
-
-    def __init__(self, batches: Sequence[Feeds]) -> None:
-        self._batches: Iterator[Feeds] = iter(batches)
-
-    def get_next(self) -> dict[str, NDArray[Any]] | None:
-        feeds = next(self._batches, None)
-        return None if feeds is None else {name: np.ascontiguousarray(value) for name, value in feeds.items()}

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.model_config import Device
 from export.precision import Precision
 from export.sample_inputs import SAMPLES
 
@@ -27,7 +26,6 @@ class ExportRequest:
     repository: Path
     name: str
     precision: Precision = "fp32"
-    device: Device = "cpu"
     samples: Path = SAMPLES
     replace: bool = False
 

@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 
 from encoding.text import TextTokens
 from export.checkpoints import Checkpoint, told_load_errors
-from export.precision import Feeds
+from export.quantise import Feeds
 from export.text_encoder.checkpoint import CheckpointError
 
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model")

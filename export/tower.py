@@ -13,13 +13,15 @@ import torch
 from torch import nn
 
 from export.checkpoints import Checkpoint
-from export.model_config import max_batch_size, render_config
+from export.model_config import max_batch_size, write_configs
 from export.parity import ParityFigures, Vectors, gate, run_graph
-from export.precision import Feeds, write_precision
+from export.precision import BY_OPENVINO, UNCONVERTED, Precision, write_precision
 from export.publish import VERSION, write_manifest
+from export.quantise import LADDER, Feeds, Kept
 from export.request import ExportRequest, Progress
 from export.shapes import TowerShapes
 from export.tensorrt import polygraphy_command, trtexec_command
+from export.text_encoder.parity import ParityError
 from export.tracing import OPSET, trace
 
 GRAPH = "model.onnx"
@@ -49,7 +51,7 @@ class Tower:
 def write_tower(
     folder: Path, tower: Tower, checkpoint: Checkpoint, request: ExportRequest, progress: Progress
 ) -> ParityFigures:
-    """Write the model's folder: `1/model.onnx`, `config.pbtxt`, `manifest.json`.
+    """Write the model's folder: `1/model.onnx`, `config.pbtxt`, `configs/`, `manifest.json`.
 
     Raises:
         ParityError: the graph is not what PyTorch computes.
@@ -59,25 +61,58 @@ def write_tower(
     example = {name: torch.from_numpy(values[:2]) for name, values in tower.comparison[0].items()}
     limit = tower.shapes.length if tower.shapes.kind == "text" else None
     trace(tower.module, example, graph, max_length=limit)
-    if request.precision != "fp32":
-        progress(f"Converting the {tower.label} to {request.precision}")
+    kept = None
+    if request.precision in UNCONVERTED:
+        progress(f"Comparing the {tower.label} with PyTorch")
+        found = run_graph(graph, tower.comparison, request.precision)
+        figures = gate(tower.label, found, tower.wanted, request.precision)
+    else:
         traced = graph.with_name("fp32.onnx")
         _rename(graph, traced)
-        write_precision(traced, graph, request.precision, tower.calibration)
+        figures, kept = _convert(traced, graph, tower, request.precision, progress)
         for path in graph.parent.glob("fp32.*"):
             path.unlink()
-    progress(f"Comparing the {tower.label} with PyTorch")
-    figures = gate(tower.label, run_graph(graph, tower.comparison), tower.wanted, request.precision)
-    _describe(folder, tower, checkpoint, request, figures)
+    _describe(folder, tower, checkpoint, request, figures, kept)
     return figures
 
 
+def _convert(
+    traced: Path, graph: Path, tower: Tower, precision: Precision, progress: Progress
+) -> tuple[ParityFigures, Kept | None]:
+    """Write the graph in fewer bits and pass it through the gate; int8 leaves more in float until it does.
+
+    Raises:
+        ParityError: the gate was failed, of int8 by every rung of the ladder.
+    """
+    rungs = LADDER if precision == "int8" else ("nothing",)
+    for kept in rungs:
+        progress(
+            f"Converting the {tower.label} to {precision}" + (f", {kept} in float" if kept != "nothing" else "")
+        )
+        write_precision(traced, graph, precision, tower.calibration, kept)
+        progress(f"Comparing the {tower.label} with PyTorch")
+        try:
+            found = run_graph(graph, tower.comparison, precision)
+            return gate(tower.label, found, tower.wanted, precision), kept if len(rungs) > 1 else None
+        except ParityError as error:
+            if kept == rungs[-1]:
+                raise
+            progress(f"{error}".removesuffix(" Nothing was written."))
+    raise AssertionError("the ladder has at least one rung")
+
+
 def _describe(
-    folder: Path, tower: Tower, checkpoint: Checkpoint, request: ExportRequest, figures: ParityFigures
+    folder: Path,
+    tower: Tower,
+    checkpoint: Checkpoint,
+    request: ExportRequest,
+    figures: ParityFigures,
+    kept: Kept | None,
 ) -> None:
     fp16 = request.precision == "fp16"
-    config = render_config(folder.name, tower.shapes, request.device, fp16=fp16)
-    (folder / "config.pbtxt").write_text(config, encoding="utf-8")
+    accelerator = "openvino" if request.precision in BY_OPENVINO else None
+    write_configs(folder, tower.shapes, fp16=fp16, cpu_accelerator=accelerator)
+    batch = max_batch_size("plan")
     manifest = {
         "model": folder.name,
         "source": checkpoint.source,
@@ -85,20 +120,18 @@ def _describe(
         "licence": checkpoint.licence,
         "architecture": checkpoint.model_type,
         "precision": request.precision,
+        **({"kept_in_float": kept} if kept else {}),
         "opset": OPSET,
-        "device": request.device,
         "dim": tower.shapes.dim,
         "normalised": True,
         **tower.facts,
         "sha256": sha256_of_version(folder / VERSION),
         "parity": dataclasses.asdict(figures),
-    }
-    if request.device == "tensorrt":
-        batch = max_batch_size(request.device)
-        manifest["build_a_plan"] = {
+        "build_a_plan": {
             "trtexec": trtexec_command(folder.name, tower.shapes, max_batch=batch, fp16=fp16),
             "polygraphy": polygraphy_command(tower.shapes, max_batch=batch, fp16=fp16),
-        }
+        },
+    }
     write_manifest(folder, manifest)
 
 

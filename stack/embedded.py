@@ -63,7 +63,8 @@ class EmbeddedStack:
 
         Raises:
             Conflict: another stack uses this home, the port is taken, or the data belongs to another space.
-            ConfigurationError: the set-up has not been done. StackFailed: a process does not come up.
+            ConfigurationError: the set-up has not been done. InvalidInput: no model knows the device.
+            StackFailed: a process does not come up.
         """
         options, home = self._options, self._home
         space = exported_space(options.model_repository)
@@ -76,7 +77,7 @@ class EmbeddedStack:
         claim_data(home.data, owned)
         ports = choose_ports(options.n_shards, choose_gateway_port(options.port))
         self._state = self._first_state(owned, ports)
-        servers = EmbeddedServers(home, options.model_repository, ports)
+        servers = EmbeddedServers(home, options.model_repository, ports, options.device)
         specs, steps = await asyncio.to_thread(self._servers, servers)
         bootstrap = await self._broker_address(ports, owned)
         self._set("starting", kafka_bootstrap=bootstrap)

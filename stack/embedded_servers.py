@@ -11,11 +11,12 @@ from contracts.errors import ConfigurationError
 from stack.events import SetupStep
 from stack.home import CHECKOUT, StackHome
 from stack.layout import KAFKA, StackPorts
+from stack.model_versions import check_versions
 from stack.process import ProcessSpec
 from stack.servers.java import find_java
 from stack.servers.kafka import KafkaNode, kafka_spec, prepare_kafka
 from stack.servers.redis import find_redis, redis_spec
-from stack.servers.triton import triton_spec
+from stack.servers.triton import CPU, triton_spec
 from stack.setup_paths import SetupPaths
 
 FORMAT = "broker's data folder"
@@ -29,6 +30,7 @@ class EmbeddedServers:
     home: StackHome
     model_repository: Path
     ports: StackPorts
+    device: str = CPU
 
     @property
     def paths(self) -> SetupPaths:
@@ -38,16 +40,19 @@ class EmbeddedServers:
         """Triton with every exported model.
 
         Raises:
-            ConfigurationError: the set-up has not been done.
+            ConfigurationError: the set-up has not been done, or a version of an encoder is not known to give the
+                vectors of the joint space. InvalidInput: no model knows the device.
         """
         if not self.paths.backends.is_dir():
             raise ConfigurationError(f"The model server is not set up. {_SETUP_HINT}")
+        check_versions(self.model_repository)
         return triton_spec(
             environment=self.paths.serving,
             repository=self.model_repository,
             backends=self.paths.backends,
             run_dir=self.home.run,
             ports=self.ports.triton,
+            device=self.device,
         )
 
     def redis(self) -> ProcessSpec:

@@ -11,8 +11,10 @@ from typing import Literal
 from contracts.errors import Conflict, InvalidInput
 from stack.home import CHECKOUT, DEFAULT_HOME, StackHome
 from stack.ports import free_ports, is_free
+from stack.servers.triton import CPU
 
 DEFAULT_PORT = 8080
+DEFAULT_MODELS = CHECKOUT / "model_repository"
 _ADDRESS = re.compile(r"[A-Za-z0-9.\-]+:\d{1,5}(,[A-Za-z0-9.\-]+:\d{1,5})*")
 
 BrokerKind = Literal["kafka", "external", "mock"]
@@ -27,7 +29,10 @@ class StackOptions:
         port: the gateway's; None takes 8080 when it is free, else any free one.
         watch: a folder whose files are ingested as they appear.
         reset: delete all documents and indexes of the home first.
+        device: which of each model's configurations Triton takes: "cpu" is config.pbtxt, another NAME
+            configs/NAME.pbtxt where there is one.
         gateway: further settings of the gateway, without prefix and in lower case.
+        encoders: further settings of the processes that embed: the gateway and both embedders. May hold a key.
     """
 
     home: StackHome = field(default_factory=lambda: StackHome(DEFAULT_HOME))
@@ -35,9 +40,11 @@ class StackOptions:
     port: int | None = None
     watch: Path | None = None
     reset: bool = False
+    device: str = CPU
     n_shards: int = 3
-    model_repository: Path = CHECKOUT / "model_repository"
+    model_repository: Path = DEFAULT_MODELS
     gateway: Mapping[str, str] = field(default_factory=dict)
+    encoders: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what would bring deleted documents back: a reset empties this home, not somebody's broker.

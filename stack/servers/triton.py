@@ -15,16 +15,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from contracts.errors import ConfigurationError
+from contracts.errors import ConfigurationError, InvalidInput
 from stack.ports import LOOPBACK
 from stack.process import ProcessSpec
-from stack.servers.triton_probe import probe_models, reload_models
+from stack.servers.triton_watch import ModelWatch
 
 # Loading opens every session and runs the warm-up samples: about 6 s here, several times that on a busy machine.
 READY_TIMEOUT_S = 120.0
 # Unloading takes about two seconds; a model whose process was killed never finishes it.
 EXIT_TIMEOUT_S = 4
 GRPC_KEEPALIVE_MS = 30_000
+CPU = "cpu"
+"""The device whose configurations are the models' config.pbtxt."""
 BACKENDS_KEY = "key"
 
 
@@ -74,13 +76,19 @@ def triton_spec(
     run_dir: Path,
     ports: TritonPorts,
     models: Sequence[str] | None = None,
+    device: str = CPU,
 ) -> ProcessSpec:
     """Describe the server process.
 
     `backends` is a folder that `assemble_backends` made. `models` are loaded at start; None is every model of the
-    repository that has an exported version. Models are otherwise loaded and unloaded on request only.
+    repository that has an exported version. Models are otherwise loaded and unloaded on request only. Of each
+    model, configs/`device`.pbtxt is taken where there is one, else config.pbtxt.
+
+    Raises:
+        InvalidInput: no model has a configuration for the device.
     """
     loaded = tuple(exported_models(repository) if models is None else models)
+    check_device(repository, device)
     argv = (
         str(environment.executable),
         f"--model-repository={repository}",
@@ -88,6 +96,7 @@ def triton_spec(
         f"--cache-directory={environment.server_root / 'caches'}",
         "--model-control-mode=explicit",
         *(f"--load-model={model}" for model in loaded),
+        f"--model-config-name={device}",
         "--disable-auto-complete-config",
         "--strict-readiness=true",
         "--exit-on-error=true",
@@ -110,20 +119,13 @@ def triton_spec(
     )
     address = f"{LOOPBACK}:{ports.grpc}"
 
-    async def ready() -> bool:
-        health = await probe_models(address, repository, loaded)
-        if health.dead:
-            # The next probe tells whether it helped.
-            await reload_models(address, health.dead)
-        return health.all_answer
-
     return ProcessSpec(
         name="triton",
         argv=argv,
         env=server_environment(environment),
         cwd=run_dir,
         ports={"http": ports.http, "grpc": ports.grpc, "metrics": ports.metrics},
-        ready=ready,
+        ready=ModelWatch(address, loaded).all_answer,
         ready_timeout_s=READY_TIMEOUT_S,
         stop_timeout_s=EXIT_TIMEOUT_S + 4.0,
         after_exit=partial(remove_shared_memory, ports),
@@ -153,6 +155,17 @@ def exported_models(repository: Path) -> list[str]:
         for config in repository.glob("*/config.pbtxt")
         if any(each.name.isdigit() and any(each.iterdir()) for each in config.parent.iterdir() if each.is_dir())
     )
+
+
+def check_device(repository: Path, device: str) -> None:
+    """Raise for a device that no model knows: the server would take the CPU's configurations without a word.
+
+    Raises:
+        InvalidInput: with the devices that there are.
+    """
+    known = {CPU, *(path.stem for path in repository.glob("*/configs/*.pbtxt"))}
+    if device not in known:
+        raise InvalidInput(f"No model has a configuration for '{device}'; there are {', '.join(sorted(known))}.")
 
 
 def backends_current(environment: ServingEnvironment, own_backends: Path, target: Path) -> bool:

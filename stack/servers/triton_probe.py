@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from contracts.tensors import PRIORITY_QUERY
 # Stands in for a dimension that the configuration leaves open: the length of a short sentence.
 OPEN_DIMENSION = 4
 PROBE_TIMEOUT_S = 5.0
-RELOAD_TIMEOUT_S = 60.0
 # The server's words for "the Python process of this model is gone".
 DEAD_STUB = "is not healthy"
 
@@ -35,43 +33,35 @@ def read_model_config(path: Path) -> ModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelHealth:
-    """What a probe saw. `dead` names models whose Python process has died; the server does not start it again."""
+    """What a probe saw: `failed` gave no answer; `dead` are those of them whose Python process has died."""
 
-    all_answer: bool
+    failed: tuple[str, ...] = ()
     dead: tuple[str, ...] = ()
 
 
-async def probe_models(address: str, repository: Path, models: Sequence[str]) -> ModelHealth:
+async def probe_models(address: str, models: Sequence[str]) -> ModelHealth:
     """Send every model one inference over zeros, one after the other, within `PROBE_TIMEOUT_S` altogether.
 
-    Decoupled models stream; they are asked for an answer of no tokens, which takes no slot and no time.
+    The server says which tensors a model takes. Decoupled models stream; they are asked for an answer of no
+    tokens, which takes no slot and no time.
     """
-    failed, dead = False, []
+    waiting, dead = list(models), []
     try:
         async with triton.InferenceServerClient(address) as client, asyncio.timeout(PROBE_TIMEOUT_S):
             for model in models:
                 try:
-                    failed |= not await _answers(client, repository / model / "config.pbtxt", model)
+                    if await _answers(client, model):
+                        waiting.remove(model)
                 except InferenceServerException as error:
-                    failed = True
                     if DEAD_STUB in str(error):
                         dead.append(model)
     except (TimeoutError, OSError):
-        failed = True
-    return ModelHealth(not failed, tuple(dead))
+        pass  # Those that were not asked any more have not answered either.
+    return ModelHealth(tuple(waiting), tuple(dead))
 
 
-async def reload_models(address: str, models: Sequence[str]) -> None:
-    """Unload and load models: a dead one comes back with a new process. A failure shows in the next probe."""
-    with suppress(InferenceServerException, TimeoutError, OSError):
-        async with triton.InferenceServerClient(address) as client, asyncio.timeout(RELOAD_TIMEOUT_S):
-            for model in models:
-                await client.unload_model(model)
-                await client.load_model(model)
-
-
-async def _answers(client: triton.InferenceServerClient, config_file: Path, model: str) -> bool:
-    config = read_model_config(config_file)
+async def _answers(client: triton.InferenceServerClient, model: str) -> bool:
+    config: ModelConfig = (await client.get_model_config(model)).config
     if config.model_transaction_policy.decoupled:
         return await _streams(client, config, model)
     await client.infer(model, probe_inputs(config), priority=PRIORITY_QUERY)

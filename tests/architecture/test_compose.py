@@ -7,9 +7,12 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from contracts import tensors
 from contracts.errors import ConfigurationError
+from export.model_config import DEVICES
+from export.tensorrt import ENGINE_CACHE
 from gateway.settings import GatewaySettings
 from index_service.settings import IndexSettings
 from ingest.settings import JointUpdaterSettings, TextEmbedderSettings, VisionEmbedderSettings
@@ -136,6 +139,26 @@ def test_triton_loads_the_encoders_of_the_space_and_the_distilled_one() -> None:
     assert loaded == {tensors.TEXT_ENCODER, tensors.CLIP_TEXT, tensors.CLIP_IMAGE, tensors.CLIP_IMAGE_DISTILLED}
     assert all((ROOT / "model_repository" / model / "config.pbtxt").is_file() for model in loaded)
     assert "--model-control-mode=explicit" in command
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_one_variable_chooses_the_configuration_of_every_model(device: str) -> None:
+    command = load({**SECRETS, "TRIREME_DEVICE": device})["services"]["triton"]["command"]
+    assert f"--model-config-name={device}" in command
+    assert "--model-config-name=cpu" in SERVICES["triton"]["command"]
+
+
+def test_the_file_for_gpus_adds_a_gpu_and_keeps_the_engines_where_the_configurations_put_them() -> None:
+    gpu = yaml.safe_load((ROOT / "deploy" / "docker" / "gpu.yml").read_text())
+    triton = gpu["services"].pop("triton")
+    (device,) = triton["deploy"]["resources"]["reservations"]["devices"]
+    assert device["capabilities"] == ["gpu"]
+    assert triton["volumes"] == [f"tensorrt:{ENGINE_CACHE}"]
+    ((name, owner),) = gpu["services"].items()
+    assert triton["depends_on"] == {name: {"condition": "service_completed_successfully"}}
+    assert owner["entrypoint"] == ["/bin/chown", SERVICES["triton"]["user"], ENGINE_CACHE]
+    assert owner["volumes"] == triton["volumes"]
+    assert gpu["volumes"].keys() == {"tensorrt"}
 
 
 def test_models_are_mounted_read_only_where_they_are_looked_for() -> None:

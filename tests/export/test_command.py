@@ -17,19 +17,21 @@ from cli.export import app  # noqa: E402
 from tests.export.checkpoints import tiny_bert  # noqa: E402
 
 
-def test_a_text_encoder_is_exported_for_tensorrt_with_figures_and_commands(tmp_path: Path) -> None:
+def test_a_text_encoder_is_exported_with_figures_and_what_every_device_needs(tmp_path: Path) -> None:
     checkpoint = tiny_bert(tmp_path / "tiny-e5-model")
-    options = ["--repository", str(tmp_path / "repository"), "--precision", "fp16", "--device", "tensorrt"]
+    options = ["--repository", str(tmp_path / "repository"), "--precision", "fp16"]
     result = CliRunner().invoke(app, ["text", str(checkpoint), *options], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert "query 'query: ', passage 'passage: '" in result.output
-    assert "trtexec --onnx=model.onnx" in result.output
     model = tmp_path / "repository" / "tiny_e5_model"
     manifest = json.loads((model / "manifest.json").read_text())
     assert f"tiny_e5_model: smallest cosine to PyTorch {manifest['parity']['min_cosine']:.6f}" in result.output
-    assert (manifest["precision"], manifest["device"], manifest["licence"]) == ("fp16", "tensorrt", "unknown")
+    assert (manifest["precision"], manifest["licence"]) == ("fp16", "unknown")
     assert "polygraphy run" in manifest["build_a_plan"]["polygraphy"]
-    assert 'key: "precision_mode" value: "FP16"' in (model / "config.pbtxt").read_text()
+    assert "trtexec --onnx=model.onnx" in manifest["build_a_plan"]["trtexec"]
+    assert "KIND_CPU" in (model / "config.pbtxt").read_text()
+    assert 'key: "precision_mode" value: "FP16"' in (model / "configs" / "tensorrt.pbtxt").read_text()
+    assert 'backend: "tensorrt"' in (model / "configs" / "plan.pbtxt").read_text()
     with pytest.raises(Conflict, match="--replace"):
         CliRunner().invoke(app, ["text", str(checkpoint), *options], catch_exceptions=False)
 
@@ -38,8 +40,6 @@ def test_a_text_encoder_is_exported_for_tensorrt_with_figures_and_commands(tmp_p
     ("options", "told"),
     [
         (["--precision", "fp8"], "none of fp32, fp16"),
-        (["--device", "tpu"], "none of cpu, cuda"),
-        (["--precision", "int8", "--device", "cuda"], "made for CPUs"),
         (["--name", "../x"], "no model name"),
     ],
 )

@@ -1,56 +1,39 @@
-"""Configurations that the export writes, read as the server reads them, beside the checked-in ones."""
+"""What the export tells TensorRT, and the files that it writes. tests/model_repository has the contract."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
 
-from contracts.tensors import CLIP_IMAGE, MODELS, TEXT_ENCODER
-from export.model_config import DEVICES, Device, render_config
+from export.model_config import DEVICES, config_file, render_config, write_configs
 from export.shapes import TowerShapes
 from export.tensorrt import polygraphy_command, trtexec_command
 
 # The export environment, which collects this folder too, has no client of Triton.
 model_config_pb2 = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason="runs in the app environment")
 ModelConfig = model_config_pb2.ModelConfig
-Group = model_config_pb2.ModelInstanceGroup
 
-REPOSITORY = Path(__file__).resolve().parents[2] / "model_repository"
 PICTURES = TowerShapes("image", 224, 512)
 WORDS = TowerShapes("text", 77, 512)
 TOWERS = pytest.mark.parametrize("tower", [PICTURES, WORDS], ids=["image", "text"])
 
 
-def parsed(tower: TowerShapes, device: Device, **options: bool) -> ModelConfig:  # type: ignore[valid-type]
-    return text_format.Parse(render_config("tower", tower, device, **options), ModelConfig())
-
-
-@pytest.mark.parametrize(("name", "tower"), [(CLIP_IMAGE, TowerShapes("image", 96, 384)), (TEXT_ENCODER, WORDS)])
-def test_the_template_for_the_cpu_is_the_checked_in_configuration(name: str, tower: TowerShapes) -> None:
-    wanted = text_format.Parse((REPOSITORY / name / "config.pbtxt").read_text(), ModelConfig())
-    width = TowerShapes(tower.kind, 96 if tower.kind == "image" else 512, 384)
-    found = text_format.Parse(render_config(name, width, "cpu"), ModelConfig())
-    for sample in (*wanted.model_warmup, *found.model_warmup):
-        sample.name = ""
-    assert found == wanted
-
-
-@TOWERS
-@pytest.mark.parametrize("device", DEVICES)
-def test_every_device_gets_the_contracts_tensors_and_batch(tower: TowerShapes, device: Device) -> None:
-    config = parsed(tower, device)
-    spec = MODELS[CLIP_IMAGE if tower.kind == "image" else TEXT_ENCODER]
-    assert [each.name for each in config.input] == [each.name for each in spec.inputs]
-    assert list(config.output[0].dims) == [512]
-    assert config.max_batch_size == (spec.max_batch_size_cpu if device == "cpu" else spec.max_batch_size_gpu)
-    assert {sample.batch_size for sample in config.model_warmup} == {1, config.max_batch_size}
-    kind = Group.KIND_CPU if device == "cpu" else Group.KIND_GPU
-    assert [group.kind for group in config.instance_group] == [kind]
+def test_an_export_has_a_configuration_for_every_device(tmp_path: Path) -> None:
+    folder = tmp_path / "words"
+    folder.mkdir()
+    write_configs(folder, WORDS, fp16=True, cpu_accelerator="openvino")
+    files = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.pbtxt")}
+    assert files == {
+        config_file(device): render_config("words", WORDS, device, fp16=True, cpu_accelerator="openvino")
+        for device in DEVICES
+    }
 
 
 @TOWERS
 def test_tensorrt_gets_a_profile_that_holds_every_request(tower: TowerShapes) -> None:
-    config = parsed(tower, "tensorrt", fp16=True)
+    config = text_format.Parse(render_config("tower", tower, "tensorrt", fp16=True), ModelConfig())
     (accelerator,) = config.optimization.execution_accelerators.gpu_execution_accelerator
     assert accelerator.name == "tensorrt"
     settings = dict(accelerator.parameters)
@@ -71,3 +54,28 @@ def test_the_commands_name_all_three_shapes_of_the_profile() -> None:
     assert "--fp16" in command
     assert "--fp16" not in trtexec_command("words", WORDS, max_batch=64, fp16=False)
     assert "--trt-max-shapes image:[64,224,224,3]" in polygraphy_command(PICTURES, max_batch=64, fp16=False)
+
+
+@TOWERS
+def test_polygraphy_reads_its_command_as_it_is_meant(tower: TowerShapes, tmp_path: Path) -> None:
+    """Its own parser, which writes the script that it would run; TensorRT is not needed for that."""
+    script = tmp_path / "script.py"
+    command = polygraphy_command(tower, max_batch=64, fp16=True).split()
+    assert command[0] == "polygraphy"
+    subprocess.run(
+        [Path(sys.executable).with_name("polygraphy"), *command[1:], "--gen-script", script],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    written = script.read_text()
+    for name, *shapes in zip(
+        tower.profile(64)[0], *(profile.values() for profile in tower.profile(64)), strict=True
+    ):
+        small, usual, large = map(list, shapes)
+        assert f".add('{name}', min={small}, opt={usual}, max={large})" in written
+        assert f".add('{name}', None, {usual})" in written
+    assert "fp16=True" in written
+    assert "SaveBytes(build_engine, path='model.plan')" in written
+    assert "'image': (0, 255)" in written if tower.kind == "image" else "'attention_mask': (1, 1)" in written

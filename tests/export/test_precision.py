@@ -17,7 +17,8 @@ pytest.importorskip("torch", reason="runs in the export environment: `make test-
 pytestmark = pytest.mark.export_env
 
 from export.parity import ParityError, gate, run_graph  # noqa: E402
-from export.precision import Feeds, Precision, write_precision  # noqa: E402
+from export.precision import Precision, write_precision  # noqa: E402
+from export.quantise import LADDER, Feeds, Kept, layers_kept  # noqa: E402
 
 
 def batches(exported: Exported, seed: int) -> list[Feeds]:
@@ -42,14 +43,34 @@ def test_fewer_bits_keep_the_vectors_and_the_types_outside(
     exported_text: Exported, tmp_path: Path, precision: Precision
 ) -> None:
     source, target = exported_text.graph(exported_text.text), tmp_path / "model.onnx"
-    write_precision(source, target, precision, batches(exported_text, seed=1))
+    # A network this small has no spare width: int8 passes by the ladder's last rung.
+    write_precision(source, target, precision, batches(exported_text, seed=1), LADDER[-1])
     comparison = batches(exported_text, seed=2)
-    figures = gate("tower", run_graph(target, comparison), run_graph(source, comparison), precision)
+    figures = gate("tower", run_graph(target, comparison, precision), run_graph(source, comparison), precision)
     assert figures.inputs == 16
     # It did change something: equal graphs would prove nothing.
     assert figures.max_abs_error > 1e-6
     assert types_of(target) == types_of(source)
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+
+
+@pytest.mark.parametrize("kept", LADDER)
+def test_what_stays_in_float_is_found_in_the_graph(exported_text: Exported, kept: Kept) -> None:
+    """By the weights' names: PyTorch's are the modules' names, and the tracer keeps them."""
+    graph = onnx.load(exported_text.graph(exported_text.text)).graph
+    layers = sum(each.op_type == "Softmax" for each in graph.node)
+    names = layers_kept(graph, kept)
+    assert len(names) == layers * LADDER.index(kept)
+    assert set(names) <= {each.name for each in graph.node if each.op_type == "MatMul"}
+
+
+def test_int8_with_layers_in_float_lies_closer(exported_text: Exported, tmp_path: Path) -> None:
+    source, comparison = exported_text.graph(exported_text.text), batches(exported_text, seed=2)
+    wanted, errors = run_graph(source, comparison), []
+    for kept in (LADDER[0], LADDER[-1]):
+        write_precision(source, tmp_path / "model.onnx", "int8", batches(exported_text, seed=1), kept)
+        errors.append(float(np.abs(run_graph(tmp_path / "model.onnx", comparison, "int8") - wanted).mean()))
+    assert errors[1] < errors[0]
 
 
 def test_static_int8_needs_inputs_to_calibrate_with(tmp_path: Path) -> None:

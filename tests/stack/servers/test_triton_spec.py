@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from contracts.errors import InvalidInput
 from stack.servers.triton import (
     ServingEnvironment,
     ServingEnvironmentError,
     TritonPorts,
     assemble_backends,
     backends_current,
+    check_device,
     exported_models,
     remove_shared_memory,
     triton_spec,
@@ -80,3 +82,12 @@ def test_only_this_servers_shared_memory_is_removed(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert remove_shared_memory(TritonPorts(http=1, grpc=77, metrics=2), tmp_path) == 2
     assert {each.name for each in tmp_path.iterdir()} == {"trireme_777_c", "other"}
+
+
+def test_a_device_that_no_model_knows_is_an_error_and_not_the_cpu(tmp_path: Path) -> None:
+    (tmp_path / "one" / "configs").mkdir(parents=True)
+    (tmp_path / "one" / "configs" / "h100.pbtxt").touch()
+    check_device(tmp_path, "cpu")
+    check_device(tmp_path, "h100")
+    with pytest.raises(InvalidInput, match="'cuda'; there are cpu, h100"):
+        check_device(tmp_path, "cuda")

@@ -1,54 +1,48 @@
 """A Python-based Triton backend that runs `backend: "onnxruntime"` models where the C++ one is not shipped.
 
 Opens `<model>/<version>/model.onnx` on the CPU. Reads the configuration as Triton's own ONNX Runtime backend does:
-`default_model_filename`, the parameters `intra_op_thread_count`, `inter_op_thread_count` and `session.*`, and
-`optimization.graph.level`. Requests that the server's batcher hands over together run as one batch.
+`default_model_filename`, the parameters `intra_op_thread_count`, `inter_op_thread_count` and `session.*`,
+`optimization.graph.level` and the accelerator `openvino`. Requests that the server's batcher hands over together
+run as one batch.
 
-Runs inside the server's Python, not in Trireme's: imports nothing of ours. GPUs and execution accelerators
-belong to the C++ backend; asking for them here is an error, not a silent fall back.
+Runs inside the server's Python, not in Trireme's: imports nothing of ours. GPUs and other accelerators belong to
+the C++ backend; asking for them here is an error in the server's log, not a silent fall back.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
 import triton_python_backend_utils as pb_utils
+from batches import BatchMemory, take_apart
+from engines import open_engine
+from settings import Unsupported, read_settings
 from waker import BatcherWaker, needs_waker
-
-GRAPH_LEVELS = {
-    -1: onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
-    0: onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
-    1: onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
-}
-"""`optimization.graph.level` as Triton's ONNX Runtime backend reads it; unset is everything."""
-
-# What a model gets that asks for no number of threads: a few models share few cores.
-DEFAULT_THREADS = 1
 
 
 class TritonPythonModel:
-    """One instance of a model: a session of its own, so that `instance_group.count` of them run side by side."""
+    """One instance of a model: an engine of its own, so that `instance_group.count` of them run side by side."""
 
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
-        refuse_unsupported(config, args["model_instance_kind"])
+        try:
+            settings = read_settings(config, args["model_instance_kind"])
+        except Unsupported as error:
+            raise pb_utils.TritonModelException(f"{config['name']}: {error}") from error
         filename = config.get("default_model_filename") or "model.onnx"
         path = Path(args["model_repository"]) / args["model_version"] / filename
         if not path.is_file():
             raise pb_utils.TritonModelException(f"{path} does not exist: export the model first")
         self._batches = config.get("max_batch_size", 0) > 0
-        self._session = onnxruntime.InferenceSession(
-            str(path), session_options(config), providers=["CPUExecutionProvider"]
-        )
+        self._engine = open_engine(path, settings)
+        self._memory = BatchMemory()
         self._inputs = [each["name"] for each in config["input"]]
         self._outputs = [each["name"] for each in config["output"]]
-        check_names("input", self._inputs, [each.name for each in self._session.get_inputs()])
-        check_names("output", self._outputs, [each.name for each in self._session.get_outputs()])
+        check_names("input", self._inputs, self._engine.inputs)
+        check_names("output", self._outputs, self._engine.outputs)
         self._waker = BatcherWaker(config) if needs_waker(config) else None
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
@@ -70,28 +64,24 @@ class TritonPythonModel:
             return [self._answer_alone(request) for request in requests]
         try:
             return self._answer_together(requests)
-        except Exception:  # noqa: BLE001 - the engine has no error class of its own
+        except Exception:  # noqa: BLE001 - the engines have no error class of their own
             # One request's values (a token id outside the vocabulary) fail the whole run: find out whose.
             return [self._answer_alone(request) for request in requests]
 
     def _answer_together(self, requests: Sequence[Any]) -> list[Any]:
         parts = [self._feeds(request) for request in requests]
-        sizes = [len(part[self._inputs[0]]) for part in parts]
-        feeds = {name: np.concatenate([part[name] for part in parts]) for name in self._inputs}
-        outputs = self._session.run(self._outputs, feeds)
-        edges = np.cumsum(sizes)[:-1]
-        split = [np.split(output, edges) for output in outputs]
-        return [
-            self._response(request, [output[place] for output in split]) for place, request in enumerate(requests)
-        ]
+        outputs = self._engine.run(self._outputs, self._memory.join(parts))
+        shares = take_apart(outputs, [len(part[self._inputs[0]]) for part in parts])
+        return [self._response(request, share) for request, share in zip(requests, shares, strict=True)]
 
     def _answer_alone(self, request: Any) -> Any:
         try:
-            return self._response(request, self._session.run(self._outputs, self._feeds(request)))
+            return self._response(request, self._engine.run(self._outputs, self._feeds(request)))
         except Exception as error:  # noqa: BLE001 - the outermost place: the caller gets it
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
 
-    def _feeds(self, request: Any) -> dict[str, Any]:
+    def _feeds(self, request: Any) -> Mapping[str, Any]:
+        """The request's inputs as views of the memory that it shares with the server."""
         tensors = {name: pb_utils.get_input_tensor_by_name(request, name) for name in self._inputs}
         missing = sorted(name for name, tensor in tensors.items() if tensor is None)
         if missing:
@@ -108,37 +98,7 @@ class TritonPythonModel:
         return pb_utils.InferenceResponse(output_tensors=tensors)
 
 
-def session_options(config: dict[str, Any]) -> onnxruntime.SessionOptions:
-    """The session's options out of the model's configuration."""
-    parameters = {name: each["string_value"] for name, each in config.get("parameters", {}).items()}
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(parameters.get("intra_op_thread_count") or DEFAULT_THREADS)
-    options.inter_op_num_threads = int(parameters.get("inter_op_thread_count") or 1)
-    level = (config.get("optimization") or {}).get("graph", {}).get("level", 1)
-    options.graph_optimization_level = GRAPH_LEVELS[int(level)]
-    # A thread that spins while it waits takes the core from the other models and processes of a small machine.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    for name, value in parameters.items():
-        if name.startswith("session."):
-            options.add_session_config_entry(name, value)
-    return options
-
-
-def refuse_unsupported(config: dict[str, Any], instance_kind: str) -> None:
-    """Raise for what only the C++ backend can do."""
-    if instance_kind != "CPU":
-        raise pb_utils.TritonModelException(
-            f"{config['name']}: instances of kind {instance_kind} need the C++ ONNX Runtime backend; use KIND_CPU"
-        )
-    wanted = (config.get("optimization") or {}).get("execution_accelerators") or {}
-    names = [each["name"] for each in wanted.get("cpu_execution_accelerator") or []]
-    if names:
-        raise pb_utils.TritonModelException(
-            f"{config['name']}: unknown CPU execution accelerator {', '.join(names)}; this backend has none"
-        )
-
-
-def check_names(kind: str, configured: list[str], in_graph: list[str]) -> None:
+def check_names(kind: str, configured: Sequence[str], in_graph: Sequence[str]) -> None:
     """Raise unless configuration and graph name the same tensors; the graph may have more outputs."""
     unknown = sorted(set(configured) - set(in_graph))
     unfed = sorted(set(in_graph) - set(configured)) if kind == "input" else []
