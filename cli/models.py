@@ -148,7 +148,7 @@ def update(
     ],
     with_config: Annotated[
         bool,
-        typer.Option("--with-config", help="Take the export's configurations too, such as its accelerator."),
+        typer.Option("--with-config", help="Take the export's configurations too, such as int8's accelerator."),
     ] = False,
     samples: Annotated[
         Path, typer.Option(help="Real pictures and .txt/.md texts on which the vectors are compared.")
@@ -166,7 +166,7 @@ def update(
     again on the server. It becomes the next version; Triton changes over without losing a request. When anything
     fails, the former version serves on and the new one is removed.
 
-    trireme export text sentence-transformers/all-MiniLM-L6-v2 --precision int8-dynamic --repository /tmp/new
+    trireme export text sentence-transformers/all-MiniLM-L6-v2 --precision int8 --repository /tmp/new
 
     trireme models update text_encoder /tmp/new/all_minilm_l6_v2
     """
