@@ -71,7 +71,7 @@ async def embedded_triton(
         loaded = [model for model in models if model not in refused]
 
         async def all_answer() -> bool:
-            return (await probe_models(address, repository, loaded)).all_answer
+            return not (await probe_models(address, loaded)).failed
 
         await _until(child, log, all_answer)
         yield Running(address, child.pid, version, refused)

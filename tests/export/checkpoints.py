@@ -70,7 +70,7 @@ def bert_tokenizer(pad: int = 0) -> PreTrainedTokenizerFast:
     """WordPiece with single letters and a few words; the padding token has the id `pad`, 0 or 1."""
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)] + [str(digit) for digit in range(10)]
     first = ["[PAD]", "[UNK]"] if pad == 0 else ["[UNK]", "[PAD]"]
-    tokens = [*first, "[CLS]", "[SEP]", *_WORDS, *letters, *(f"##{each}" for each in letters)]
+    tokens = dict.fromkeys([*first, "[CLS]", "[SEP]", *_WORDS, *letters, *(f"##{each}" for each in letters)])
     tokenizer = Tokenizer(models.WordPiece({token: n for n, token in enumerate(tokens)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
