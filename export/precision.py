@@ -1,4 +1,4 @@
-"""ONNX graphs in fewer bits: fp16 for GPUs, int8 for CPUs. Knows nothing of checkpoints; no PyTorch.
+"""ONNX graphs in fewer bits: fp16 for GPUs, bf16 and int8 for CPUs. Knows nothing of checkpoints; no PyTorch.
 
 Inputs and outputs keep their types in every precision, so that one config.pbtxt serves all of them.
 """
@@ -19,8 +19,14 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from contracts.errors import InvalidInput
 from export.quantise import Feeds, Kept, quantise
 
-Precision = Literal["fp32", "fp16", "int8", "int8-dynamic"]
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int8-dynamic")
+Precision = Literal["fp32", "fp16", "bf16", "int8", "int8-dynamic"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16", "int8", "int8-dynamic")
+
+BY_OPENVINO: frozenset[Precision] = frozenset({"bf16", "int8"})
+"""What OpenVINO serves on a CPU."""
+
+UNCONVERTED: frozenset[Precision] = frozenset({"fp32", "bf16"})
+"""The float32 graph itself. Of "bf16", OpenVINO computes in 16 bits where the CPU can."""
 
 _KEPT_IN_FP32 = ["ArgMax", "CumSum", "Range", "LayerNormalization", "ReduceL2", "Softmax"]
 """Sums over many terms overflow or lose small terms in 16 bits, and positions beyond 2048 are not exact."""

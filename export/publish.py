@@ -67,11 +67,20 @@ def refuse_taken_names(repository: Path, models: Sequence[str], *, replace: bool
             continue
         if not replace:
             raise Conflict(f"A model '{name}' is in the repository already: give --replace, or another --name.")
-        if name in _models_of_the_space(repository):
+        if name in models_of_the_space(repository):
             raise Conflict(
                 f"The joint space of this repository is made of '{name}': replacing it would make every vector in "
                 "the index wrong. Export under another --name, or into another --repository."
             )
+
+
+def models_of_the_space(repository: Path) -> frozenset[str]:
+    """Models that the repository's joint space is made of; none where no space has been described."""
+    try:
+        encoders = json.loads((repository / "space.json").read_text())["encoders"]
+    except (OSError, ValueError, KeyError):
+        return frozenset()
+    return frozenset(str(encoder).partition("@")[0] for encoder in encoders.values())
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -79,14 +88,6 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     (folder / "manifest.json").write_text(
         json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-
-
-def _models_of_the_space(repository: Path) -> set[str]:
-    try:
-        encoders = json.loads((repository / "space.json").read_text())["encoders"]
-    except (OSError, ValueError, KeyError):
-        return set()
-    return {str(encoder).partition("@")[0] for encoder in encoders.values()}
 
 
 def _move_into_place(repository: Path, staging: Path, models: Sequence[str]) -> None:

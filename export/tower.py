@@ -15,7 +15,7 @@ from torch import nn
 from export.checkpoints import Checkpoint
 from export.model_config import max_batch_size, write_configs
 from export.parity import ParityFigures, Vectors, gate, run_graph
-from export.precision import Precision, write_precision
+from export.precision import BY_OPENVINO, UNCONVERTED, Precision, write_precision
 from export.publish import VERSION, write_manifest
 from export.quantise import LADDER, Feeds, Kept
 from export.request import ExportRequest, Progress
@@ -61,9 +61,11 @@ def write_tower(
     example = {name: torch.from_numpy(values[:2]) for name, values in tower.comparison[0].items()}
     limit = tower.shapes.length if tower.shapes.kind == "text" else None
     trace(tower.module, example, graph, max_length=limit)
-    if request.precision == "fp32":
+    kept = None
+    if request.precision in UNCONVERTED:
         progress(f"Comparing the {tower.label} with PyTorch")
-        figures, kept = gate(tower.label, run_graph(graph, tower.comparison), tower.wanted, "fp32"), None
+        found = run_graph(graph, tower.comparison, request.precision)
+        figures = gate(tower.label, found, tower.wanted, request.precision)
     else:
         traced = graph.with_name("fp32.onnx")
         _rename(graph, traced)
@@ -108,7 +110,8 @@ def _describe(
     kept: Kept | None,
 ) -> None:
     fp16 = request.precision == "fp16"
-    write_configs(folder, tower.shapes, fp16=fp16)
+    accelerator = "openvino" if request.precision in BY_OPENVINO else None
+    write_configs(folder, tower.shapes, fp16=fp16, cpu_accelerator=accelerator)
     batch = max_batch_size("plan")
     manifest = {
         "model": folder.name,
