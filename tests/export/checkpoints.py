@@ -24,6 +24,7 @@ from transformers import (
     ViTModel,
     XLMRobertaConfig,
     XLMRobertaModel,
+    XLMRobertaTokenizer,
 )
 
 from export.seeded import SEED, bert_tokenizer, clip_tokenizer
@@ -43,6 +44,23 @@ def sized(**changes: Any) -> dict[str, Any]:
         "num_attention_heads": 2,
         **changes,
     }
+
+
+def xlm_tokenizer() -> XLMRobertaTokenizer:
+    """XLM-RoBERTa's own kind: SentencePiece's unigrams over a few letters of several scripts, words begun by ▁."""
+    pieces = [
+        "▁",
+        *"abcdefghijklmnopqrstuvwxyz0123456789.,:äéшки水光",
+        "▁the",
+        "▁cat",
+        "ing",
+        "▁query",
+        "▁passage",
+    ]
+    special = [(token, 0.0) for token in ("<s>", "<pad>", "</s>", "<unk>")]
+    # Longer pieces are likelier, as trained ones are.
+    scored = [(piece, -10.0 + 2 * len(piece)) for piece in pieces]
+    return XLMRobertaTokenizer(vocab=[*special, *scored, ("<mask>", 0.0)])
 
 
 def livelier(model: Any) -> Any:
@@ -94,9 +112,9 @@ def tiny_dual_encoder(folder: Path) -> Path:
     return folder
 
 
-def tiny_bert(folder: Path, pooling: str = "mean", model: Any = None) -> Path:
+def tiny_bert(folder: Path, pooling: str = "mean", model: Any = None, tokenizer: Any = None) -> Path:
     """A BERT sentence encoder as sentence-transformers saves it, 32 dimensions."""
-    tokenizer = bert_tokenizer(model.config.pad_token_id if model else 0)
+    tokenizer = tokenizer or bert_tokenizer(model.config.pad_token_id if model else 0)
     made = model or BertModel(
         BertConfig(
             **sized(vocab_size=len(tokenizer), max_position_embeddings=64, pad_token_id=0, num_hidden_layers=1)
@@ -122,10 +140,11 @@ def tiny_sentence_encoder(folder: Path, family: str) -> Path:
     size = len(bert_tokenizer())
     if family == "xlm_roberta":
         # As XLM-RoBERTa itself: 2 more positions than the longest sequence has tokens.
+        tokenizer = xlm_tokenizer()
         config = XLMRobertaConfig(
-            **sized(vocab_size=size, max_position_embeddings=66, pad_token_id=1, num_hidden_layers=1)
+            **sized(vocab_size=len(tokenizer), max_position_embeddings=66, pad_token_id=1, num_hidden_layers=1)
         )
-        return tiny_bert(folder, "mean", XLMRobertaModel(config, add_pooling_layer=False))
+        return tiny_bert(folder, "mean", XLMRobertaModel(config, add_pooling_layer=False), tokenizer)
     if family == "distilbert":
         small = DistilBertConfig(
             vocab_size=size, max_position_embeddings=64, dim=WIDTH, hidden_dim=64, n_layers=1, n_heads=2

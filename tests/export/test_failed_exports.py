@@ -75,6 +75,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer"),
     "a tokenizer with a token too many": (leave_a_gap, "belong to different checkpoints"),
     "no image processor": (lambda folder: (folder / "preprocessor_config.json").unlink(), "cannot be loaded"),
+    "SigLIP": (lambda folder: edit_config(folder, model_type="siglip"), "architecture 'siglip'.*knows clip"),
     "another architecture": (lambda folder: edit_config(folder, model_type="gpt2"), "architecture 'gpt2'"),
     "code of its own": (
         lambda folder: edit_config(folder, model_type="mine", auto_map={"AutoModel": "a.A"}),
