@@ -51,6 +51,7 @@ def xlm_tokenizer() -> XLMRobertaTokenizer:
     pieces = [
         "▁",
         *"abcdefghijklmnopqrstuvwxyz0123456789.,:äéшки水光",
+        "▁a",
         "▁the",
         "▁cat",
         "ing",
