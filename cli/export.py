@@ -49,7 +49,9 @@ Precision = Annotated[
 Samples = Annotated[
     Path, typer.Option(help="Real pictures and .txt/.md texts: calibrate int8 and are compared with PyTorch.")
 ]
-Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")]
+Revision = Annotated[
+    str | None, typer.Option(help="Branch, tag or commit on the hub; the manifest names the commit.")
+]
 Licence = Annotated[str | None, typer.Option(help="For the manifest, where the model card names none.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Take the place of models of the same name.")]
 
@@ -98,8 +100,8 @@ def clip(
     from export.checkpoints import open_checkpoint
     from export.clip.build import export_clip
 
-    found = open_checkpoint(str(checkpoint), revision=revision, licence=licence)
-    request = _request(found.source, name, repository, precision, samples, replace)
+    request = _request(checkpoint, name, repository, precision, samples, replace)
+    found = open_checkpoint(checkpoint, revision=revision, licence=licence, progress=_say)
     report = export_clip(found, request, dim=dim, pairs=pairs, progress=_say)
     if as_json:
         print_json(report)
@@ -151,8 +153,8 @@ def text(
     from export.checkpoints import open_checkpoint
     from export.text.build import export_text
 
-    found = open_checkpoint(str(checkpoint), revision=revision, licence=licence)
-    request = _request(found.source, name, repository, precision, samples, replace)
+    request = _request(checkpoint, name, repository, precision, samples, replace)
+    found = open_checkpoint(checkpoint, revision=revision, licence=licence, progress=_say)
     report = export_text(
         found,
         request,
@@ -201,11 +203,14 @@ def need_torch() -> None:
     os.execve(EXPORT_PYTHON, [str(EXPORT_PYTHON), "-m", "cli.main", *sys.argv[1:]], environment)
 
 
-def _request(source: str, name: str | None, repository: Path, precision: str, samples: Path, replace: bool) -> Any:
+def _request(
+    checkpoint: str, name: str | None, repository: Path, precision: str, samples: Path, replace: bool
+) -> Any:
     from export.precision import PRECISIONS
     from export.request import ExportRequest
 
-    model = name or default_name(source)
+    folder = Path(checkpoint).expanduser()
+    model = name or default_name(folder.resolve().name if folder.is_dir() else checkpoint)
     if not model or model != default_name(model):
         raise InvalidInput(f"'{model}' is no model name: letters, digits and underscores, in lower case.")
     if precision not in PRECISIONS:

@@ -19,7 +19,7 @@ from stack.embedded import EmbeddedStack
 from stack.events import StackFailed
 from stack.home import StackHome
 from stack.mock_broker import BANNER
-from stack.options import DEFAULT_PORT, StackOptions
+from stack.options import DEFAULT_MODELS, DEFAULT_PORT, StackOptions
 from stack.running import run_stack
 from stack.servers.triton import CPU
 from stack.state import StackState, read_state
@@ -54,6 +54,9 @@ DeviceOption = Annotated[
         "--device", help="Which of their configurations models get: cpu, cuda, tensorrt, plan, your own."
     ),
 ]
+ModelsOption = Annotated[
+    Path, typer.Option("--models", help="The model repository to serve, with the encoders' manifests.")
+]
 ResetOption = Annotated[bool, typer.Option("--reset", help="Delete all documents and indexes first.")]
 
 
@@ -63,6 +66,7 @@ def run(
     watch: WatchOption = None,
     reset: ResetOption = False,
     device: DeviceOption = CPU,
+    models: ModelsOption = DEFAULT_MODELS,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running; `trireme down` stops it.")] = False,
     home: HomeOption = None,
     text_api: TextApiOption = None,
@@ -80,6 +84,7 @@ def run(
         reset=reset,
         device=device,
         encoders={name: value for name, value in encoders.items() if value},
+        model_repository=models.resolve(),
     )
     if options.broker_kind == "mock":
         out.print(f"[bold yellow]{BANNER}[/]")

@@ -5,6 +5,9 @@ from typing import Any, Literal
 
 ServedBy = Literal["index", "cache", "stale_cache"]
 
+# The model that clients of the OpenAI protocol ask for to be answered from the documents.
+RETRIEVAL_MODEL = "trireme"
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:

@@ -10,6 +10,7 @@ TriremeError
 ├── DeadlineExceeded        the time budget ran out
 ├── DependencyDown          Kafka, Triton, Redis or the object store cannot be reached
 ├── DependencyFailed        a dependency answered, but with an error
+│   └── RequestRefused          it says that what it was asked for cannot be
 ├── DocumentFailed          the document's own fault: no retry will help; ends as a dead letter
 ├── Superseded              a newer version of the object exists; this work is void, nothing is wrong
 ├── BadMessage              a record that does not follow its contract
@@ -32,9 +33,18 @@ class TriremeError(Exception):
 
 
 class InvalidInput(TriremeError):
-    """The request is understood but cannot be carried out as written."""
+    """The request is understood but cannot be carried out as written.
+
+    Args:
+        message: a sentence for the caller.
+        param: name of the field that is at fault, where it is one.
+    """
 
     code = "invalid_input"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class PayloadTooLarge(InvalidInput):
@@ -106,6 +116,18 @@ class DependencyFailed(TriremeError):
     def __init__(self, dependency: str, message: str | None = None) -> None:
         super().__init__(message or f"The service '{dependency}' answered with an error.")
         self.dependency = dependency
+
+
+class RequestRefused(DependencyFailed):
+    """A service refused what it was asked for; asking again would not help.
+
+    Args:
+        reason: in the service's own words, which are not for callers.
+    """
+
+    def __init__(self, dependency: str, reason: str, message: str | None = None) -> None:
+        super().__init__(dependency, message)
+        self.reason = reason
 
 
 class DocumentFailed(TriremeError):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from contracts.errors import ConfigurationError
+from contracts.errors import ConfigurationError, NotFound
 from contracts.joint import Vector
 from contracts.space import Space, TextRole
 from contracts.tensors import (
@@ -139,6 +139,44 @@ class Encoder:
             timeout_s=timeout_s,
             trace=trace,
         )
+
+    def tokenise(self, model: str, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts with special tokens, as a text tower reads them; nothing is put before them.
+
+        Args:
+            model: `TEXT_ENCODER` or `CLIP_TEXT`.
+
+        Raises:
+            NotFound: the text half of this space comes from an API.
+            PayloadTooLarge: a text is longer than the tower reads.
+        """
+        return self._served(model).tokenise(texts)
+
+    async def embed_tokens(
+        self,
+        model: str,
+        sequences: Sequence[Sequence[int]],
+        *,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
+    ) -> Vectors:
+        """Token ids with special tokens by a text tower, float32 [n, its width].
+
+        Raises:
+            InvalidInput, PayloadTooLarge: a sequence that the tower does not take. Else as in `tokenise` and
+                `embed_texts`.
+        """
+        return await self._served(model).embed_tokens(
+            sequences, priority=priority, timeout_s=timeout_s, trace=trace
+        )
+
+    def _served(self, model: str) -> ServedTextEncoder:
+        if model == CLIP_TEXT:
+            return self._clip_text
+        if not isinstance(self._text, ServedTextEncoder):
+            raise NotFound("The text encoder of this joint space is not served here.", param="model")
+        return self._text
 
 
 def _served_text(inference: Inference, repository: Path, space: Space) -> ServedTextEncoder:

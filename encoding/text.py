@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from contracts.errors import ConfigurationError, PayloadTooLarge
+from contracts.errors import ConfigurationError, InvalidInput, PayloadTooLarge
 
 BUCKETS: tuple[int, ...] = (8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 448, 512)
 
@@ -32,6 +32,7 @@ class TextTokens:
         # Truncation would silently cap counts, padding would inflate them.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._last_id = max(self._tokenizer.get_vocab(with_added_tokens=True).values())
         self.max_length = max_length
         self._pad_token_id = pad_token_id
         self._buckets = (*(b for b in BUCKETS if b < max_length), max_length)
@@ -52,12 +53,27 @@ class TextTokens:
             PayloadTooLarge: a text is longer than the model takes.
         """
         sequences = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        self._refuse_long(sequences)
+        return sequences
+
+    def check(self, sequences: Sequence[Sequence[int]]) -> None:
+        """Refuse token ids that are not this tokenizer's.
+
+        Raises:
+            InvalidInput: a sequence is empty, or holds an id outside the vocabulary.
+            PayloadTooLarge: one is longer than the model takes.
+        """
+        self._refuse_long(sequences)
+        for ids in sequences:
+            if not ids or not 0 <= min(ids) <= max(ids) <= self._last_id:
+                raise InvalidInput(f"Token ids are from 0 to {self._last_id}, and a text has one at least.")
+
+    def _refuse_long(self, sequences: Sequence[Sequence[int]]) -> None:
         longest = max((len(ids) for ids in sequences), default=0)
         if longest > self.max_length:
             raise PayloadTooLarge(
                 f"The text has {longest} tokens; the text encoder reads at most {self.max_length}."
             )
-        return sequences
 
     def bucket(self, length: int) -> int:
         """Length that a sequence is padded to."""

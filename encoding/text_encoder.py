@@ -96,7 +96,37 @@ class ServedTextEncoder:
     ) -> Vectors:
         """See `TextEncoder`."""
         prefix = self._prefixes[role]
-        sequences = self._tokens.ids([prefix + text for text in texts])
+        sequences = self.tokenise([prefix + text for text in texts])
+        return await self._run(sequences, priority=priority, timeout_s=timeout_s, trace=trace)
+
+    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts with special tokens; nothing is put before them. Raises PayloadTooLarge."""
+        return self._tokens.ids(texts)
+
+    async def embed_tokens(
+        self,
+        sequences: Sequence[Sequence[int]],
+        *,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
+    ) -> Vectors:
+        """Token ids with special tokens, float32 [n, dim].
+
+        Raises:
+            InvalidInput, PayloadTooLarge: a sequence that the tower does not take. Else as in `embed`.
+        """
+        self._tokens.check(sequences)
+        return await self._run(sequences, priority=priority, timeout_s=timeout_s, trace=trace)
+
+    async def _run(
+        self,
+        sequences: Sequence[Sequence[int]],
+        *,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None,
+    ) -> Vectors:
         batches = _batches(self._tokens, sequences, MODELS[self._model].max_batch_size_cpu)
 
         def tensors(rows: Sequence[int]) -> Tensors:

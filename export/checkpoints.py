@@ -17,27 +17,16 @@ from typing import Any
 
 import torch
 import transformers
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from contracts.errors import DependencyDown, NotFound
+from contracts.errors import NotFound
+from export.checkpoint_files import CONFIG, OPEN_CLIP_CONFIG, choose_weights, weight_names
+from export.hub import download
+from export.request import Progress, quiet
 from export.text_encoder.checkpoint import CheckpointError, sha256_of
 
-OPEN_CLIP_CONFIG = "open_clip_config.json"
-WEIGHT_FILES = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "open_clip_model.safetensors",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-    "open_clip_pytorch_model.bin",
-)
-"""In order of preference: safetensors first."""
-
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_SMALL_FILES = ("*.json", "*.txt", "*.model", "README.md", "1_Pooling/*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +63,31 @@ class Checkpoint:
         return _read_json(self.folder / name)
 
 
-def open_checkpoint(path_or_id: str, *, revision: str | None = None, licence: str | None = None) -> Checkpoint:
+def open_checkpoint(
+    path_or_id: str,
+    *,
+    revision: str | None = None,
+    licence: str | None = None,
+    progress: Progress = quiet,
+) -> Checkpoint:
     """The checkpoint in a folder, or on the hub, from where it is downloaded once.
 
     Raises:
         NotFound: neither a folder nor a hub id. CheckpointError: files are missing or damaged.
-        DependencyDown: the hub cannot be reached.
+        ConfigurationError, DependencyDown, DependencyFailed: see `download`.
     """
     folder = Path(path_or_id).expanduser()
     if folder.is_dir():
         source = folder.resolve().name
     elif _HUB_ID.fullmatch(path_or_id) and not folder.exists():
-        folder, source = _download(path_or_id, revision), path_or_id
-        revision = revision or folder.name
+        found = download(path_or_id, revision, progress=progress)
+        folder, source, revision = found.folder, path_or_id, found.commit
     else:
         raise NotFound(f"'{path_or_id}' is neither a folder nor a hub id (owner/name).")
     # A repository may hold both formats; transformers' own comes first, as it needs no mapping.
-    config = _read_json(folder / "config.json") or _read_json(folder / OPEN_CLIP_CONFIG)
+    config = _read_json(folder / CONFIG) or _read_json(folder / OPEN_CLIP_CONFIG)
     if not isinstance(config, dict):
-        raise CheckpointError(f"'{source}' is no checkpoint: it has neither config.json nor {OPEN_CLIP_CONFIG}.")
+        raise CheckpointError(f"'{source}' is no checkpoint: it has neither {CONFIG} nor {OPEN_CLIP_CONFIG}.")
     weights = _weights(folder, source, open_clip="model_cfg" in config)
     return Checkpoint(
         folder=folder,
@@ -173,12 +168,13 @@ def _quiet() -> Iterator[None]:
 
 
 def _weights(folder: Path, source: str, *, open_clip: bool) -> Path:
-    names = [name for name in WEIGHT_FILES if open_clip or not name.startswith("open_clip")]
-    for name in names:
-        if (folder / name).is_file():
-            _require_shards(folder / name, source)
-            return folder / name
-    raise CheckpointError(f"'{source}' has no weights: none of {', '.join(names)}.")
+    name = choose_weights([each.name for each in folder.iterdir()], open_clip=open_clip)
+    if name is None:
+        raise CheckpointError(
+            f"'{source}' has no weights: none of {', '.join(weight_names(open_clip=open_clip))}."
+        )
+    _require_shards(folder / name, source)
+    return folder / name
 
 
 def _require_shards(index: Path, source: str) -> None:
@@ -207,16 +203,3 @@ def _read_json(path: Path) -> Any:
         return None
     except (OSError, ValueError) as exc:
         raise CheckpointError(f"The checkpoint's file {path.name} is damaged or cannot be read.") from exc
-
-
-def _download(hub_id: str, revision: str | None) -> Path:
-    """Only configuration, tokenizer and one format of weights: no code, no weights twice."""
-    try:
-        files = [each.rfilename for each in HfApi().model_info(hub_id, revision=revision).siblings or ()]
-        weights = [name for name in files if Path(name).suffix == ".safetensors" and "/" not in name]
-        weights = weights or [name for name in files if Path(name).suffix == ".bin" and "/" not in name]
-        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=[*_SMALL_FILES, *weights]))
-    except RepositoryNotFoundError as exc:
-        raise NotFound(f"There is no folder '{hub_id}', and the hub has no model of that name.") from exc
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as exc:
-        raise DependencyDown("hub", f"'{hub_id}' is no folder here, and the hub cannot be reached.") from exc

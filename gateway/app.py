@@ -14,7 +14,8 @@ from encoding.encoder import Encoder
 from encoding.opening import open_encoder
 from gateway.clients.answer_cache import RedisAnswerCache
 from gateway.clients.generation_watch import GenerationWatch
-from gateway.clients.generators import ExtractiveGenerator, GeneratorChoice, LlamaGenerator
+from gateway.clients.generators import ExtractiveGenerator, GeneratorChoice
+from gateway.clients.llama import LlamaGenerator
 from gateway.clients.meter import PrometheusMeter
 from gateway.clients.readiness import ReadinessCheck
 from gateway.clients.reply_bus import ReplyBus
@@ -26,12 +27,26 @@ from gateway.core.policy import DISTILLED, FULL
 from gateway.core.shard_health import ShardHealth
 from gateway.core.signing import UrlSigner
 from gateway.flows.answer import AnswerFlow
+from gateway.flows.chat import ChatFlow
 from gateway.flows.documents import Documents
+from gateway.flows.embeddings import EmbeddingsFlow
 from gateway.flows.encode import EncodeQuery
 from gateway.flows.pictures import PictureReader
 from gateway.flows.scatter import AskShards
 from gateway.flows.search import SearchFlow
-from gateway.routes import answers, api_docs, documents, health, media, models, playground, problems, search
+from gateway.routes import (
+    answers,
+    api_docs,
+    chat,
+    documents,
+    embeddings,
+    health,
+    media,
+    models,
+    playground,
+    problems,
+    search,
+)
 from gateway.routes.api_keys import RequireKey
 from gateway.routes.guards import WRITE_HEADER, BodyLimit, Guards
 from gateway.routes.middleware import TRACE_HEADER, RequestContext
@@ -49,6 +64,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     search.router,
     answers.router,
+    chat.router,
+    embeddings.router,
     models.router,
     documents.router,
     media.router,
@@ -57,8 +74,9 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 _DESCRIPTION = (
-    "Errors are `application/problem+json`. A POST that is not JSON (an upload) needs the header "
-    f"`{WRITE_HEADER}`, with any value: a form on a foreign page cannot send it. "
+    "Errors are `application/problem+json`; routes under `openai` answer them as that protocol does. "
+    f"A POST that is not JSON (an upload) needs the header `{WRITE_HEADER}`, with any value: "
+    "a form on a foreign page cannot send it. "
     f"Every response has the id of its trace in `{TRACE_HEADER}`; a `traceparent` is continued."
 )
 
@@ -98,6 +116,12 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         links = Links(UrlSigner(secret.encode()), clock)
         meter = PrometheusMeter(metrics)
         search_flow = _search_flow(settings, encoder, bus, cache, generations, links, meter, clock)
+        generators = GeneratorChoice(
+            triton, LlamaGenerator(triton), ExtractiveGenerator(encoder), monotonic_s=clock.monotonic_s
+        )
+        # One for whatever writes: a language model that fails for one route fails for the other.
+        breaker = CircuitBreaker("generator", failures=3, reset_s=10.0, clock=clock.monotonic_s)
+        pictures = PictureReader(encoder, max_bytes=settings.max_picture_bytes)
         check = ReadinessCheck(bus, generations, triton, cache, encoder.models)
         await cache.ping()
 
@@ -115,24 +139,26 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         yield Services(
             clock=clock,
             metrics=metrics,
-            limits=Limits(settings.max_query_chars, settings.weights()),
+            limits=Limits(
+                query_chars=settings.max_query_chars,
+                chat_chars=settings.max_chat_chars,
+                embeddings=settings.max_embeddings,
+                weights=settings.weights(),
+            ),
             search=search_flow,
-            pictures=PictureReader(encoder, max_bytes=settings.max_picture_bytes),
+            pictures=pictures,
             readiness=check.readiness,
             models=check.models,
             answers=AnswerFlow(
                 search_flow,
-                GeneratorChoice(
-                    triton,
-                    LlamaGenerator(triton),
-                    ExtractiveGenerator(encoder),
-                    monotonic_s=clock.monotonic_s,
-                ),
+                generators,
                 count_tokens=encoder.token_count,
-                breaker=CircuitBreaker("generator", failures=3, reset_s=10.0, clock=clock.monotonic_s),
+                breaker=breaker,
                 meter=meter,
                 clock=clock,
             ),
+            chat=ChatFlow(generators, breaker=breaker, clock=clock),
+            embeddings=EmbeddingsFlow(encoder, pictures),
             documents=Documents(publisher, status, store, links),
             store=store,
             links=links,

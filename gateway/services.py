@@ -8,17 +8,27 @@ from gateway.core.clock import Clock
 from gateway.core.links import Links
 from gateway.core.readiness import Readiness
 from gateway.flows.answer import AnswerFlow
+from gateway.flows.chat import ChatFlow
 from gateway.flows.documents import Documents, Store
+from gateway.flows.embeddings import EmbeddingsFlow
 from gateway.flows.pictures import PictureReader
 from gateway.flows.ports import Search
 from runtime.telemetry import Metrics
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the search routes accept, and what they fill in."""
+    """What the routes accept, and what they fill in.
+
+    Args:
+        query_chars, chat_chars: longest question, and longest conversation.
+        embeddings: most inputs of one request.
+        weights: of a search that brings none.
+    """
 
     query_chars: int
+    chat_chars: int
+    embeddings: int
     weights: Weights
 
 
@@ -41,6 +51,8 @@ class Services:
     readiness: Callable[[], Awaitable[Readiness]]
     models: Callable[[], Awaitable[list[str]]]
     answers: AnswerFlow
+    chat: ChatFlow
+    embeddings: EmbeddingsFlow
     documents: Documents
     store: Store
     links: Links

@@ -25,6 +25,8 @@ class GatewaySettings(ProcessSettings):
         allowed_hosts: host names accepted in the Host header, without port.
         search_budget_ms and the other budgets: from the arrival of the request, see `gateway.core.budget`.
         max_searches: searches under way at once; more are refused with 429.
+        max_chat_chars: all messages of a conversation together.
+        max_embeddings: inputs of one request to `/v1/embeddings`.
         weight_*: ranking weights for queries that bring none.
         link_secret: secret of the short-lived links, at least 16 characters; made at start when empty.
         status_db: path of the SQLite file with the documents' states.
@@ -48,6 +50,8 @@ class GatewaySettings(ProcessSettings):
 
     max_searches: int = Field(default=64, ge=1)
     max_query_chars: int = Field(default=2000, ge=1)
+    max_chat_chars: int = Field(default=200_000, ge=1)
+    max_embeddings: int = Field(default=128, ge=1)
     max_picture_bytes: int = Field(default=10 * 1024 * 1024, ge=1)
     max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
     max_upload_bytes: int = Field(default=128 * 1024 * 1024, ge=1)

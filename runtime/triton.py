@@ -10,7 +10,14 @@ from grpc.aio import AioRpcError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from contracts.errors import DeadlineExceeded, DependencyDown, DependencyFailed, Overloaded, TriremeError
+from contracts.errors import (
+    DeadlineExceeded,
+    DependencyDown,
+    DependencyFailed,
+    Overloaded,
+    RequestRefused,
+    TriremeError,
+)
 from contracts.trace import TRACEPARENT, TraceContext
 
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -58,7 +65,8 @@ class TritonClient:
             DependencyDown: the server or the model is not there.
             Overloaded: the model's queue is full.
             DeadlineExceeded: no answer in time.
-            DependencyFailed: the model failed, or refused the tensors.
+            DependencyFailed: the model failed.
+            RequestRefused: the server or the model refused the tensors or what is in them.
         """
         try:
             async with asyncio.timeout(timeout_s), self._slots:
@@ -150,7 +158,11 @@ def as_our_error(exc: InferenceServerException, model: str) -> TriremeError:
         return DeadlineExceeded(f"The model '{model}' did not answer in time.")
     if "UNAVAILABLE" in status or "unknown model" in text or "not ready" in text or "NOT_FOUND" in status:
         return DependencyDown("triton", f"The model '{model}' cannot be reached at the moment.")
-    return DependencyFailed("triton", f"The model '{model}' could not process the request.")
+    sentence = f"The model '{model}' could not process the request."
+    # An error within a stream brings no status.
+    if "INVALID_ARGUMENT" in status or "invalid argument" in text:
+        return RequestRefused("triton", str(exc.message() or ""), sentence)
+    return DependencyFailed("triton", sentence)
 
 
 def _tensors(inputs: Mapping[str, NDArray[Any]]) -> list[Any]:

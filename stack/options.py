@@ -14,6 +14,7 @@ from stack.ports import free_ports, is_free
 from stack.servers.triton import CPU
 
 DEFAULT_PORT = 8080
+DEFAULT_MODELS = CHECKOUT / "model_repository"
 _ADDRESS = re.compile(r"[A-Za-z0-9.\-]+:\d{1,5}(,[A-Za-z0-9.\-]+:\d{1,5})*")
 
 BrokerKind = Literal["kafka", "external", "mock"]
@@ -41,7 +42,7 @@ class StackOptions:
     reset: bool = False
     device: str = CPU
     n_shards: int = 3
-    model_repository: Path = CHECKOUT / "model_repository"
+    model_repository: Path = DEFAULT_MODELS
     gateway: Mapping[str, str] = field(default_factory=dict)
     encoders: Mapping[str, str] = field(default_factory=dict, repr=False)
 

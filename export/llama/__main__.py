@@ -12,7 +12,7 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from contracts.errors import ConfigurationError, Conflict
+from contracts.errors import ConfigurationError, TriremeError
 from export.llama.checkpoint import Source
 
 CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.jinja", "README.md")
@@ -35,7 +35,7 @@ def main() -> int:
                 on_progress=_say,
                 replace=wanted.replace,
             )
-    except (ConfigurationError, Conflict) as exc:
+    except TriremeError as exc:
         _say(f"Error: {exc.message}")
         return 1
     print(json.dumps(dataclasses.asdict(manifest.parity)))

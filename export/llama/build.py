@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Literal
@@ -17,10 +18,10 @@ import onnxruntime_genai as genai
 from onnxruntime_genai.models.builder import create_model, parse_extra_options
 from safetensors import SafetensorError
 
-from contracts.errors import ConfigurationError, Conflict
+from contracts.errors import ConfigurationError, Conflict, DependencyFailed
 from contracts.tensors import LLAMA
 from export.llama.checkpoint import LlamaCheckpoint, Source, read_checkpoint, sha256_of
-from export.llama.manifest import LlamaManifest, LlamaParity
+from export.llama.manifest import MANIFEST_FILE, LlamaManifest, LlamaParity
 from export.llama.parity import check_parity
 
 Precision = Literal["int4", "fp16", "bf16", "fp32"]
@@ -51,30 +52,42 @@ def export_llama(
         Conflict: there is a language model already and `replace` is off.
         ConfigurationError: the checkpoint cannot be exported, or not on this machine.
         ParityError: it was exported, and computes something else.
+        DependencyFailed: the disk is full or cannot be written to.
     """
     check_choice(precision, device)
     checkpoint = read_checkpoint(source.folder)
     folder = repository / LLAMA
     if (folder / VERSION).exists() and not replace:
         raise Conflict("A language model is in the repository already: give --replace to put this in its place.")
+    try:
+        with _working_folder(folder) as staged:
+            on_progress(f"Writing {checkpoint.layers} layers as {precision} for {device}")
+            write_version(staged, checkpoint, precision, device)
+            on_progress("Comparing with transformers")
+            figures = check_parity(staged, checkpoint.folder, precision)
+            on_progress("Hashing the files")
+            manifest = _manifest(source, checkpoint, staged, precision, device, figures)
+            _replace(folder, staged, manifest.stage(folder))
+    except OSError as exc:
+        raise DependencyFailed("disk", f"The model could not be written: {exc.strerror or 'no space'}.") from exc
+    return manifest
+
+
+@contextmanager
+def _working_folder(folder: Path) -> Iterator[Path]:
+    """A folder to export into, inside the model's; whatever happens, nothing but the model is left behind."""
+    created = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=folder))
     try:
-        on_progress(f"Writing {checkpoint.layers} layers as {precision} for {device}")
-        _write_version(staged, checkpoint, precision, device)
-        on_progress("Comparing with transformers")
-        figures = check_parity(staged, checkpoint.folder, precision)
-        on_progress("Hashing the files")
-        manifest = _manifest(source, checkpoint, staged, precision, device, figures)
-        _replace(folder / VERSION, staged)
-        manifest.write(folder)
-    except OSError as exc:
-        raise ConfigurationError(
-            f"The model could not be written: {exc.strerror or 'input/output error'}."
-        ) from exc
+        yield staged
     finally:
         shutil.rmtree(staged, ignore_errors=True)
-    return manifest
+        (folder / f"{STAGED_PREFIX}{MANIFEST_FILE}").unlink(missing_ok=True)
+        with suppress(OSError):
+            for each in created:
+                # Those that are not empty stay, and end this.
+                each.rmdir()
 
 
 def check_choice(precision: Precision, device: Device) -> None:
@@ -88,11 +101,19 @@ def check_choice(precision: Precision, device: Device) -> None:
         )
 
 
-def _write_version(staged: Path, checkpoint: LlamaCheckpoint, precision: Precision, device: Device) -> None:
+def write_version(staged: Path, checkpoint: LlamaCheckpoint, precision: Precision, device: Device) -> None:
+    """Write graph, weights, tokenizer and chat template into the folder; needs no GPU, whatever the device.
+
+    Raises:
+        ConfigurationError: the builder cannot.
+    """
     # mkdtemp makes folders that only their owner can enter; a server under another user reads these.
     staged.chmod(0o755)
     # Remote code stays off: it is the builder's default, said again here.
     options = ["hf_remote=false", "hf_token=false"]
+    if device == "cuda":
+        # Keys and values in blocks, which continuous batching needs; the operator for it is CUDA's only.
+        options.append("use_paged_attention=true")
     place = ("", str(checkpoint.folder), str(staged), precision, device, str(staged / "cache"))
     try:
         create_model(*place, **parse_extra_options(*place, options))
@@ -129,12 +150,20 @@ def _manifest(
     )
 
 
-def _replace(version: Path, staged: Path) -> None:
-    """Put the staged folder in the version's place."""
-    retired = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=version.parent))
+def _replace(folder: Path, staged: Path, manifest: Path) -> None:
+    """Put the staged version and manifest in their places; an error halfway puts the old version back."""
+    version = folder / VERSION
+    retired = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=folder))
     try:
         if version.exists():
             version.rename(retired / VERSION)
         staged.rename(version)
+        manifest.rename(folder / MANIFEST_FILE)
+    except BaseException:
+        if version.exists():
+            version.rename(staged)
+        if (retired / VERSION).exists():
+            (retired / VERSION).rename(version)
+        raise
     finally:
         shutil.rmtree(retired, ignore_errors=True)

@@ -1,6 +1,6 @@
 """What a Llama checkpoint folder must hold before hours are spent on it, and what its own files say of it.
 
-Reads JSON and names of files only: no weights, no torch.
+Reads JSON and the headers of weight files only: no numbers, no torch.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import ConfigurationError
+from export.llama.weights import check_weights
 
 ARCHITECTURE = "LlamaForCausalLM"
 INDEX_FILE = "model.safetensors.index.json"
@@ -67,11 +68,14 @@ def read_checkpoint(folder: Path) -> LlamaCheckpoint:
             "The checkpoint has no chat template, so it cannot be asked questions: export its Instruct variant, "
             "or put a chat_template.jinja into its folder."
         )
+    _read_json(folder / "tokenizer.json")
+    layers, weights = _number(config, "num_hidden_layers"), _weights(folder)
+    check_weights(weights, layers=layers, tied=bool(config.get("tie_word_embeddings")))
     return LlamaCheckpoint(
         folder=folder,
-        weights=_weights(folder),
-        context_length=int(config["max_position_embeddings"]),
-        layers=int(config["num_hidden_layers"]),
+        weights=weights,
+        context_length=_number(config, "max_position_embeddings"),
+        layers=layers,
         licence=_licence(folder),
     )
 
@@ -82,20 +86,34 @@ def sha256_of(files: tuple[Path, ...]) -> dict[str, str]:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / "config.json").read_text())
-    except FileNotFoundError as exc:
-        raise ConfigurationError("The checkpoint folder has no config.json.") from exc
-    except ValueError as exc:
-        raise ConfigurationError("The checkpoint's config.json is not JSON.") from exc
+    found = _read_json(folder / "config.json")
     if not isinstance(found, dict):
         raise ConfigurationError("The checkpoint's config.json is not a JSON object.")
     return found
 
 
+def _number(config: dict[str, Any], name: str) -> int:
+    found = config.get(name)
+    if not isinstance(found, int) or found < 1:
+        raise ConfigurationError(f"The checkpoint's config.json says no {name}.")
+    return found
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text())
+    except FileNotFoundError as exc:
+        raise ConfigurationError(f"The checkpoint folder has no {file.name}.") from exc
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(f"The checkpoint's {file.name} is damaged or cannot be read.") from exc
+
+
 def _weights(folder: Path) -> tuple[Path, ...]:
     if (folder / INDEX_FILE).is_file():
-        names = sorted(set(json.loads((folder / INDEX_FILE).read_text())["weight_map"].values()))
+        index = _read_json(folder / INDEX_FILE)
+        names = sorted(set(index.get("weight_map", {}).values())) if isinstance(index, dict) else []
+        if not names:
+            raise ConfigurationError(f"The checkpoint's {INDEX_FILE} names no weights.")
     else:
         names = [WEIGHTS_FILE]
     missing = [name for name in names if not (folder / name).is_file()]
@@ -110,7 +128,8 @@ def _weights(folder: Path) -> tuple[Path, ...]:
 def _has_chat_template(folder: Path) -> bool:
     if (folder / "chat_template.jinja").is_file():
         return True
-    return bool(json.loads((folder / "tokenizer_config.json").read_text()).get("chat_template"))
+    settings = _read_json(folder / "tokenizer_config.json")
+    return isinstance(settings, dict) and bool(settings.get("chat_template"))
 
 
 def _licence(folder: Path) -> str | None:

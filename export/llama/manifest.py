@@ -55,8 +55,8 @@ class LlamaManifest:
     sha256: dict[str, str]
     parity: LlamaParity
 
-    def write(self, folder: Path) -> None:
-        """Write the manifest into the model's folder, replacing the old one in one step."""
+    def stage(self, folder: Path) -> Path:
+        """Write the manifest into the model's folder under another name; returns the file, to be renamed."""
         staged = folder / f"0.{MANIFEST_FILE}"
         staged.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
-        staged.replace(folder / MANIFEST_FILE)
+        return staged

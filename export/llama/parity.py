@@ -1,4 +1,4 @@
-"""The gate: the exported model against transformers on the same checkpoint, through the engine that serves it."""
+"""The gate: the exported model against transformers on the same checkpoint, through the library that serves it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from contracts.errors import ConfigurationError
 from export.llama.manifest import LlamaParity
+from export.llama.runners import open_exported, without_end
 
 PROMPTS = (
     "How often does the pump need oil?",
@@ -60,11 +61,11 @@ def check_parity(version: Path, checkpoint: Path, precision: str) -> LlamaParity
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
     prompts = [_prompt(tokenizer, version, question) for question in PROMPTS]
     led = _transformers_answers(checkpoint, prompts, torch.float32 if precision == "fp32" else "auto")
-    model = genai.Model(str(version))
+    exported = open_exported(version)
     equal, same, cosines = 0, [], []
     for prompt, (answer, logits) in zip(prompts, led, strict=True):
-        equal += greedy(model, prompt, len(answer)) == answer
-        found = _led_logits(model, prompt, answer)
+        equal += exported.greedy(prompt, len(answer)) == without_end(answer, exported.ends)
+        found = exported.led_logits(prompt, answer)
         same += list(found.argmax(axis=1) == logits.argmax(axis=1))
         cosines += list(_cosines(found, logits))
     figures = LlamaParity(
@@ -91,16 +92,6 @@ def judge(figures: LlamaParity, precision: str) -> None:
             f"The logits' mean cosine to transformers' is {figures.mean_cosine}; {precision} has to reach "
             f"{gate.min_mean_cosine}."
         )
-
-
-def greedy(model: Any, prompt: list[int], most: int) -> list[int]:
-    """The likeliest next tokens, one after the other, up to `most` or the end."""
-    generator = _generator(model, prompt, most)
-    answer: list[int] = []
-    while not generator.is_done():
-        generator.generate_next_token()
-        answer.append(int(generator.get_next_tokens()[0]))
-    return answer
 
 
 def _prompt(tokenizer: Any, version: Path, question: str) -> list[int]:
@@ -138,30 +129,6 @@ def _transformers_answers(
         logits = torch.cat(out.logits).float().numpy()
         answers.append((out.sequences[0, len(prompt) :].tolist(), logits))
     return answers
-
-
-def _led_logits(model: Any, prompt: list[int], answer: list[int]) -> NDArray[np.float32]:
-    """Logits before each token of `answer`, float32 [tokens, vocabulary]."""
-    generator = _generator(model, prompt, len(answer) + 1)
-    rows = [_last_logits(generator)]
-    for token in answer[:-1]:
-        generator.append_tokens(np.array([token], dtype=np.int32))
-        rows.append(_last_logits(generator))
-    return np.stack(rows)
-
-
-def _last_logits(generator: Any) -> NDArray[np.float32]:
-    logits = np.asarray(generator.get_logits(), dtype=np.float32)
-    last: NDArray[np.float32] = logits.reshape(-1, logits.shape[-1])[-1].copy()
-    return last
-
-
-def _generator(model: Any, prompt: list[int], most: int) -> Any:
-    parameters = genai.GeneratorParams(model)
-    parameters.set_search_options(max_length=len(prompt) + most, do_sample=False)
-    generator = genai.Generator(model, parameters)
-    generator.append_tokens(np.array(prompt, dtype=np.int32))
-    return generator
 
 
 def _cosines(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,42 +1,29 @@
 """The generators of answers: Llama on Triton, and sentences quoted from the hits where no Llama is loaded."""
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.errors import DependencyFailed
 from contracts.space import TextRole
 from contracts.tensors import LLAMA, PRIORITY_UPLOAD
 from contracts.trace import TraceContext
+from gateway.clients.llama import LlamaGenerator
 from gateway.core.extraction import candidates, choose
-from gateway.core.prompt import NOT_ANSWERED, Prompt, as_messages
+from gateway.core.prompt import NOT_ANSWERED, Prompt
+from gateway.core.writing import FinishReason, Piece, Sampling, Usage
 from gateway.flows.answer import Generator
 
-_MAX_NEW_TOKENS = 400
 _ASK_AGAIN_S = 5.0
 # Sentences embedded for one answer: at some 10 ms each on a small machine, half a second.
 _MAX_CANDIDATES = 40
 _MAX_SENTENCES = 3
 
 
-class ModelStream(Protocol):
-    """Streams a decoupled model; `runtime.triton.TritonClient` does."""
-
-    def stream(
-        self,
-        model: str,
-        inputs: Mapping[str, NDArray[Any]],
-        *,
-        first_timeout_s: float,
-        trace: TraceContext | None = None,
-    ) -> AsyncGenerator[Mapping[str, NDArray[Any]], None]:
-        """Each response's outputs by name; closing the generator cancels the request."""
-        ...
+class LoadedModels(Protocol):
+    """Knows what Triton has loaded; `runtime.triton.TritonClient` does."""
 
     async def ready(self, models: Iterable[str]) -> bool:
         """Whether all these models are loaded."""
@@ -68,34 +55,6 @@ class TextEncoder(Protocol):
         ...
 
 
-class LlamaGenerator:
-    """Llama on Triton: one decoupled request, tensors as in `contracts.tensors.LLAMA_SPEC`."""
-
-    name = "llama"
-
-    def __init__(self, models: ModelStream, *, max_new_tokens: int = _MAX_NEW_TOKENS) -> None:
-        self._models = models
-        self._max_new_tokens = max_new_tokens
-
-    async def stream(self, prompt: Prompt, *, timeout_s: float, trace: TraceContext) -> AsyncGenerator[str, None]:
-        """See `Generator.stream`."""
-        inputs: dict[str, NDArray[Any]] = {
-            "messages": np.array([json.dumps(as_messages(prompt)).encode()], dtype=np.object_),
-            "max_tokens": np.array([self._max_new_tokens], dtype=np.int32),
-            "temperature": np.array([0.0], dtype=np.float32),
-        }
-        responses = self._models.stream(LLAMA, inputs, first_timeout_s=timeout_s, trace=trace)
-        # Closed here and now when the caller leaves, not when the collector comes by: closing is what cancels the
-        # request in Triton and frees its slot.
-        async with aclosing(responses):
-            async for outputs in responses:
-                delta = outputs.get("delta")
-                if delta is None or delta.size != 1:
-                    raise DependencyFailed("triton", "The language model's answer has another form than agreed.")
-                if text := bytes(delta.reshape(-1)[0]).decode("utf-8", "replace"):
-                    yield text
-
-
 class ExtractiveGenerator:
     """Quotes the sentences of the passages that come closest to the question, each with its `[n]`."""
 
@@ -104,16 +63,22 @@ class ExtractiveGenerator:
     def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder
 
-    async def stream(self, prompt: Prompt, *, timeout_s: float, trace: TraceContext) -> AsyncGenerator[str, None]:
-        """See `Generator.stream`."""
+    async def stream(
+        self, prompt: Prompt, sampling: Sampling, *, timeout_s: float, trace: TraceContext
+    ) -> AsyncGenerator[Piece, None]:
+        """See `Generator.stream`. Tokens are those that the text encoder reads, and of `sampling` the length and
+        the stop texts count: nothing is drawn.
+        """
         pool = [
             candidate
             for candidate in candidates(prompt.question, prompt.passages, limit=_MAX_CANDIDATES)
             if self._encoder.token_count(candidate.meaning) <= self._encoder.max_tokens
         ]
         if not pool:
-            yield NOT_ANSWERED
+            yield Piece(NOT_ANSWERED, finish_reason="stop")
             return
+
+        meanings = [candidate.meaning for candidate in pool]
 
         async def embed(texts: Sequence[str], role: TextRole) -> NDArray[np.float32]:
             # Behind other people's queries, in a queue that is patient enough for this many sentences.
@@ -121,21 +86,41 @@ class ExtractiveGenerator:
                 texts, role=role, priority=PRIORITY_UPLOAD, timeout_s=timeout_s, trace=trace
             )
 
-        question, sentences = await asyncio.gather(
-            embed([prompt.question], "query"), embed([candidate.meaning for candidate in pool], "passage")
-        )
+        question, sentences = await asyncio.gather(embed([prompt.question], "query"), embed(meanings, "passage"))
         chosen = choose(prompt.question, question[0], pool, sentences, limit=_MAX_SENTENCES)
-        if not chosen:
-            yield NOT_ANSWERED
-        for i, candidate in enumerate(chosen):
-            yield f"{' ' if i else ''}{candidate.quote} [{candidate.passage.n}]"
+        quotes = [f"{' ' if i else ''}{each.quote} [{each.passage.n}]" for i, each in enumerate(chosen)]
+        read_tokens = sum(self._encoder.token_count(text) for text in (prompt.question, *meanings))
+        for piece in self._cut(quotes or [NOT_ANSWERED], sampling, read_tokens):
+            yield piece
+
+    def _cut(self, quotes: Sequence[str], sampling: Sampling, read_tokens: int) -> list[Piece]:
+        """Whole sentences as far as the length allows, up to the first stop text."""
+        text = "".join(quotes)
+        end = min((place for stop in sampling.stop if (place := text.find(stop)) >= 0), default=len(text))
+        reason: FinishReason = "stop"
+        texts: list[str] = []
+        tokens = 0
+        for quote in quotes:
+            quote, end = quote[:end], end - len(quote[:end])
+            if sampling.max_tokens is not None and tokens + self._encoder.token_count(quote) > sampling.max_tokens:
+                reason = "length"
+                break
+            tokens += self._encoder.token_count(quote)
+            texts.append(quote)
+        usage = Usage(read_tokens, tokens)
+        return [*(Piece(each, usage) for each in texts), Piece("", usage, finish_reason=reason)]
 
 
 class GeneratorChoice:
     """Llama while Triton has it loaded, else the extractive one; Triton is asked again every few seconds."""
 
     def __init__(
-        self, models: ModelStream, llama: Generator, extractive: Generator, *, monotonic_s: Callable[[], float]
+        self,
+        models: LoadedModels,
+        llama: LlamaGenerator,
+        extractive: Generator,
+        *,
+        monotonic_s: Callable[[], float],
     ) -> None:
         self._models = models
         self._llama = llama
@@ -146,8 +131,12 @@ class GeneratorChoice:
 
     async def choose(self) -> Generator:
         """The best generator now."""
+        return await self.language_model() or self._extractive
+
+    async def language_model(self) -> LlamaGenerator | None:
+        """Llama, while it is loaded."""
         now_s = self._monotonic_s()
         if self._asked_s is None or now_s - self._asked_s >= _ASK_AGAIN_S:
             self._asked_s = now_s
             self._loaded = await self._models.ready([LLAMA])
-        return self._llama if self._loaded else self._extractive
+        return self._llama if self._loaded else None

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
+from contracts.api import RETRIEVAL_MODEL
 from contracts.errors import TriremeError
-from contracts.tensors import LLAMA, MODELS, TEXT_ENCODER
+from contracts.tensors import LLAMA, MODELS
 from gateway.clients.answer_cache import RedisAnswerCache
 from gateway.clients.generation_watch import GenerationWatch
-from gateway.clients.generators import ExtractiveGenerator
 from gateway.clients.reply_bus import ReplyBus
 from gateway.core.readiness import Readiness
 from runtime.triton import TritonClient
@@ -48,13 +48,12 @@ class ReadinessCheck:
         return Readiness(ready=kafka and encoders and generation is not None, details=details)
 
     async def models(self) -> list[str]:
-        """Models that answer now: encoders, and generators of answers."""
+        """Models that answer now: those that Triton has loaded, and the one that searches first."""
         names = [*MODELS, LLAMA]
         loaded = await asyncio.gather(*(self._triton.ready([name]) for name in names))
         answering = [name for name, is_loaded in zip(names, loaded, strict=True) if is_loaded]
-        # Quoting sentences from the hits needs no model beside the text encoder.
-        can_quote = TEXT_ENCODER in answering or TEXT_ENCODER not in self._encoders
-        return [*answering, ExtractiveGenerator.name] if can_quote else answering
+        # Where no language model is loaded it quotes.
+        return [*answering, RETRIEVAL_MODEL] if (await self.readiness()).ready else answering
 
     def _generation(self) -> str | None:
         try:

@@ -5,7 +5,7 @@ The check is on the text itself, with white space made equal: what a generator s
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.api import Citation
 from gateway.core.prompt import Passage
@@ -22,17 +22,33 @@ _LEAST_SHARED_WORDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a marker that held stands.
+
+    Args:
+        written: its range in the text as it was written.
+        kept: its range in the checked text.
+    """
+
+    citation: Citation
+    written: tuple[int, int]
+    kept: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class CheckedAnswer:
     """An answer whose markers all stand for a verified citation.
 
     Args:
         text: the answer without the markers that failed.
         dropped: how many markers failed.
+        marks: the markers that held, in order; several may stand for one citation.
     """
 
     text: str
     citations: tuple[Citation, ...]
     dropped: int
+    marks: tuple[Mark, ...] = ()
 
 
 def find_quote(quote: str, source: str) -> tuple[int, int] | None:
@@ -56,14 +72,15 @@ def check_citations(answer: str, passages: Sequence[Passage]) -> CheckedAnswer:
     """
     by_number = {passage.n: passage for passage in passages}
     citations: list[Citation] = []
-    parts: list[str] = []
+    marks: list[Mark] = []
+    kept = ""
     dropped = 0
     begin = 0
     statement = ""
     gap = ""
     for marker in _MARKER.finditer(answer):
         between = answer[begin : marker.start()]
-        parts.append(between)
+        kept += between
         statement = between if between.strip(_EDGES) else statement
         gap = marker[1] if between else gap or marker[1]
         begin = marker.end()
@@ -72,13 +89,17 @@ def check_citations(answer: str, passages: Sequence[Passage]) -> CheckedAnswer:
         if passage is None or span is None:
             dropped += 1
             continue
-        parts.append(f"{gap}[{passage.n}]")
+        kept += f"{gap}[{passage.n}]"
         gap = ""
         citation = _citation(passage, span)
         if citation not in citations:
             citations.append(citation)
-    parts.append(answer[begin:])
-    return CheckedAnswer("".join(parts).strip(), tuple(citations), dropped)
+        written = (marker.end(1), marker.end())
+        marks.append(Mark(citation, written, (len(kept) - len(f"[{passage.n}]"), len(kept))))
+    kept += answer[begin:]
+    ahead = len(kept) - len(kept.lstrip())
+    shifted = (replace(mark, kept=(mark.kept[0] - ahead, mark.kept[1] - ahead)) for mark in marks)
+    return CheckedAnswer(kept.strip(), tuple(citations), dropped, tuple(shifted))
 
 
 def _support(statement: str, passage: Passage) -> tuple[int, int] | None:

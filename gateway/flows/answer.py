@@ -3,20 +3,28 @@
 A generator that fails costs the text, never the documents: the answer is then partial and says so.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
 from contracts.api import AnswerResponse, Citation, SearchResponse
-from contracts.errors import DeadlineExceeded, DependencyDown, DependencyFailed, InvalidInput, Overloaded
+from contracts.errors import (
+    DeadlineExceeded,
+    DependencyDown,
+    DependencyFailed,
+    InvalidInput,
+    Overloaded,
+    TriremeError,
+)
 from contracts.trace import TraceContext
-from gateway.core.citations import CheckedAnswer, check_citations
+from gateway.core.citations import CheckedAnswer, Mark, check_citations
 from gateway.core.clock import Clock
-from gateway.core.prompt import NOT_ANSWERED, Passage, Prompt, build_prompt, passages_of
+from gateway.core.prompt import ALONE, NOT_ANSWERED, Dialogue, Passage, Prompt, build_prompt, passages_of
 from gateway.core.query import SearchQuery
+from gateway.core.writing import GREEDY, FinishReason, Piece, Sampling, Usage
 from gateway.flows.ports import Search
+from gateway.flows.writing import guarded
 from runtime.breaker import CircuitBreaker
 from runtime.telemetry import get_logger
 
@@ -36,10 +44,13 @@ class Generator(Protocol):
         """Shown to callers."""
         ...
 
-    def stream(self, prompt: Prompt, *, timeout_s: float, trace: TraceContext) -> AsyncGenerator[str, None]:
+    def stream(
+        self, prompt: Prompt, sampling: Sampling, *, timeout_s: float, trace: TraceContext
+    ) -> AsyncGenerator[Piece, None]:
         """The answer in pieces.
 
         Raises:
+            InvalidInput: the prompt is longer than it reads.
             DependencyDown, DependencyFailed, Overloaded, DeadlineExceeded: it cannot go on.
         """
         ...
@@ -86,9 +97,18 @@ class Cited:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Last event: the whole answer."""
+    """Last event: the whole answer.
+
+    Args:
+        marks: the places of the markers that held.
+        failure: why the generator broke off, None when it did not.
+    """
 
     response: AnswerResponse
+    usage: Usage
+    finish_reason: FinishReason
+    marks: tuple[Mark, ...]
+    failure: TriremeError | None
 
 
 AnswerEvent = Retrieved | Delta | Cited | Done
@@ -119,8 +139,18 @@ class AnswerFlow:
         self._meter = meter
         self._clock = clock
 
-    async def answer(self, query: SearchQuery, trace: TraceContext) -> AsyncGenerator[AnswerEvent, None]:
+    async def answer(
+        self,
+        query: SearchQuery,
+        trace: TraceContext,
+        *,
+        sampling: Sampling = GREEDY,
+        dialogue: Dialogue = ALONE,
+    ) -> AsyncGenerator[AnswerEvent, None]:
         """Events in the order `Retrieved`, `Delta`..., `Cited`, `Done`.
+
+        Args:
+            dialogue: what was said before, for the generator; it is not searched with.
 
         Raises:
             whatever the search raises, before the first event; afterwards nothing.
@@ -133,18 +163,23 @@ class AnswerFlow:
 
         passages = passages_of(found.hits)[:_MAX_PASSAGES]
         parts: list[str] = []
+        last = Piece("")
         first_s: float | None = None
-        failed_stage: str | None = None
+        failure: TriremeError | None = None
+        prompt = self._prompt(query.words or "", passages, dialogue)
         try:
-            async with aclosing(self._pieces(generator, query.words or "", passages, trace)) as pieces:
-                async for text in pieces:
+            async with aclosing(self._pieces(generator, prompt, sampling, trace)) as pieces:
+                async for piece in pieces:
+                    last = piece
+                    if not piece.text:
+                        continue
                     first_s = first_s or self._clock.monotonic_s()
-                    parts.append(text)
-                    yield Delta(text)
+                    parts.append(piece.text)
+                    yield Delta(piece.text)
         except (DependencyDown, DependencyFailed, Overloaded, DeadlineExceeded, InvalidInput) as exc:
             # InvalidInput: the question is too long for the generator; the search may not have needed its words.
             _log.warning("generator_failed", generator=generator.name, trace_id=trace.trace_id, why=exc.message)
-            failed_stage = GENERATE
+            failure = exc
         checked = check_citations("".join(parts), passages)
         if checked.dropped:
             self._meter.citations_dropped(checked.dropped)
@@ -157,35 +192,25 @@ class AnswerFlow:
             "generate": (ended_s - searched_s) * 1000,
             "total": (ended_s - arrived_s) * 1000,
         }
-        yield Done(_response(found, generator.name, checked, failed_stage, timings_ms))
+        response = _response(found, generator.name, checked, GENERATE if failure else None, timings_ms)
+        yield Done(response, last.usage, last.finish_reason or "stop", checked.marks, failure)
 
-    async def _pieces(
-        self, generator: Generator, question: str, passages: tuple[Passage, ...], trace: TraceContext
-    ) -> AsyncGenerator[str, None]:
-        """The generator's pieces within the deadline and under the breaker."""
-        if not passages:
-            yield NOT_ANSWERED
-            return
-        if not self._breaker.allow():
-            raise DependencyDown("generator")
-        prompt = build_prompt(question, passages, budget_tokens=_BUDGET_TOKENS, count=self._count_tokens)
-        until_s = self._clock.monotonic_s() + _GENERATE_S
-        async with aclosing(generator.stream(prompt, timeout_s=_GENERATE_S, trace=trace)) as pieces:
-            try:
-                while True:
-                    # Around each step, not around the loop: a timeout must not strike while a caller has the turn.
-                    async with asyncio.timeout(until_s - self._clock.monotonic_s()):
-                        piece = await anext(pieces, None)
-                    if piece is None:
-                        break
-                    yield piece
-            except TimeoutError as exc:
-                self._breaker.failed()
-                raise DeadlineExceeded("The answer was not written in time.") from exc
-            except (DependencyDown, DependencyFailed, DeadlineExceeded):
-                self._breaker.failed()
-                raise
-        self._breaker.succeeded()
+    def _prompt(self, question: str, passages: tuple[Passage, ...], dialogue: Dialogue) -> Prompt:
+        return build_prompt(
+            question, passages, budget_tokens=_BUDGET_TOKENS, count=self._count_tokens, dialogue=dialogue
+        )
+
+    def _pieces(
+        self, generator: Generator, prompt: Prompt, sampling: Sampling, trace: TraceContext
+    ) -> AsyncGenerator[Piece, None]:
+        if not prompt.passages:
+            return _not_answered()
+        pieces = generator.stream(prompt, sampling, timeout_s=_GENERATE_S, trace=trace)
+        return guarded(pieces, breaker=self._breaker, clock=self._clock, within_s=_GENERATE_S)
+
+
+async def _not_answered() -> AsyncGenerator[Piece, None]:
+    yield Piece(NOT_ANSWERED, finish_reason="stop")
 
 
 def _response(

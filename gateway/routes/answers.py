@@ -8,20 +8,18 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic import AliasChoices, ConfigDict, Field
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 
 from contracts.api import AnswerResponse
 from contracts.errors import InvalidInput
 from gateway.flows.answer import AnswerEvent, Cited, Delta, Done, Retrieved
+from gateway.routes.callers import EventStream, Left, begun, nobody_reads, while_there
 from gateway.routes.context import respond, services_of, trace_of
 from gateway.routes.search import body_schema
 from gateway.routes.search_body import SearchBody, read_search
 
 router = APIRouter(tags=["answers"])
 
-_PING_S = 10
-# What nginx logs for a caller who left; nobody reads it.
-_CLIENT_GONE = 499
 _EVENT_STREAM = "text/event-stream"
 
 
@@ -52,29 +50,26 @@ async def answer(request: Request) -> Response:
         raise InvalidInput("A question is needed in 'question'; a picture alone can be searched with.")
     trace = trace_of(request)
     events = services.answers.answer(asked.query, trace)
-    if not asked.body.stream and _EVENT_STREAM not in request.headers.get("accept", ""):
-        written = await _whole(request, events)
-        return respond(written) if written else Response(status_code=_CLIENT_GONE)
-    # The search is done here, while its failure can still be a status code.
-    first = await anext(events)
+    try:
+        if not asked.body.stream and _EVENT_STREAM not in request.headers.get("accept", ""):
+            return respond(await while_there(request, _whole(events)))
+        # The search is done here, while its failure can still be a status code.
+        ahead = await begun(request, events, 1)
+    except Left:
+        return nobody_reads()
 
     async def stream() -> AsyncIterator[ServerSentEvent]:
-        async with aclosing(events):
-            yield _event(first, trace.trace_id)
-            async for event in events:
-                yield _event(event, trace.trace_id)
+        async for event in ahead.all():
+            yield _event(event, trace.trace_id)
 
-    return EventSourceResponse(stream(), ping=_PING_S)
+    return EventStream(stream(), ahead)
 
 
-async def _whole(request: Request, events: AsyncGenerator[AnswerEvent, None]) -> AnswerResponse | None:
-    """The whole answer; None when the caller has left, for whom nothing more is written."""
+async def _whole(events: AsyncGenerator[AnswerEvent, None]) -> AnswerResponse:
     async with aclosing(events):
         async for event in events:
             if isinstance(event, Done):
                 return event.response
-            if await request.is_disconnected():
-                return None
     raise AssertionError("an answer ends with Done")
 
 

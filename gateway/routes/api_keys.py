@@ -4,11 +4,9 @@ import hmac
 from collections.abc import Sequence
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.core.links import MEDIA_PREFIX
-from gateway.routes.context import trace_of
 from gateway.routes.problems import problem_response
 
 _BEARER = "bearer "
@@ -34,7 +32,7 @@ class RequireKey:
             await self._app(scope, receive, send)
             return
         detail = "This gateway needs an API key: send it as 'Authorization: Bearer KEY'."
-        refusal = problem_response(401, "api_key_missing", detail, trace_id=trace_of(Request(scope)).trace_id)
+        refusal = problem_response(scope, 401, "api_key_missing", detail)
         refusal.headers["WWW-Authenticate"] = "Bearer"
         await refusal(scope, receive, send)
 

@@ -8,12 +8,10 @@ type a form could have must carry `X-Requested-With`. PUT, PATCH and DELETE are 
 from collections.abc import Sequence
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.errors import PayloadTooLarge
-from gateway.routes.context import trace_of
 from gateway.routes.problems import problem_of, problem_response
 
 WRITE_HEADER = "X-Requested-With"
@@ -43,7 +41,7 @@ class Guards:
         headers = Headers(scope=scope)
         if "*" not in self._hosts and _host_name(headers.get("host", "")) not in self._hosts:
             detail = "This gateway does not answer under the name in the Host header."
-            return problem_response(421, "wrong_host", detail, trace_id=trace_of(Request(scope)).trace_id)
+            return problem_response(scope, 421, "wrong_host", detail)
         if scope["method"] == "POST" and WRITE_HEADER.lower() not in headers:
             kind = headers.get("content-type", "").split(";")[0].strip().lower()
             if kind in _FORM_TYPES:
@@ -51,8 +49,7 @@ class Guards:
                     f"A POST that is not JSON needs the header '{WRITE_HEADER}: trireme', "
                     "which a form on a foreign page cannot send."
                 )
-                trace_id = trace_of(Request(scope)).trace_id
-                return problem_response(403, "write_header_missing", detail, trace_id=trace_id)
+                return problem_response(scope, 403, "write_header_missing", detail)
         return None
 
 
@@ -109,7 +106,7 @@ def _too_large_message(limit_bytes: int) -> str:
 
 def _too_large(limit_bytes: int, scope: Scope) -> Response:
     error = PayloadTooLarge(_too_large_message(limit_bytes))
-    refusal = problem_of(error, trace_of(Request(scope)).trace_id)
+    refusal = problem_of(error, scope)
     refusal.headers["Connection"] = "close"
     return refusal
 

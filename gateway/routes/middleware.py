@@ -58,7 +58,7 @@ class RequestContext:
             _log.error("request_failed", path=scope["path"], trace_id=trace.trace_id, exc_info=exc)
             if status is not None:
                 raise
-            await internal(trace.trace_id)(scope, receive, send_with_headers)
+            await internal(scope)(scope, receive, send_with_headers)
         finally:
             self._requests.labels(*_labels(scope, status)).inc()
 

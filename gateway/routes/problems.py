@@ -1,4 +1,7 @@
-"""Every error as application/problem+json (RFC 9457), from one table. No exception's own words reach a client."""
+"""Every error as application/problem+json (RFC 9457), from one table. No exception's own words reach a client.
+
+Routes of the OpenAI protocol answer the same errors in that protocol's shape (`gateway.routes.openai_errors`).
+"""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -10,10 +13,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from contracts import errors
 from contracts.api import Problem
 from gateway.routes.context import trace_of
+from gateway.routes.openai_errors import openai_error, openai_status, speaks_openai
 from runtime.telemetry import get_logger
 
 MEDIA_TYPE = "application/problem+json"
@@ -31,6 +36,7 @@ STATUS: Mapping[type[errors.TriremeError], int] = {
     errors.DeadlineExceeded: 504,
     errors.DependencyDown: 503,
     errors.DependencyFailed: 502,
+    errors.RequestRefused: 502,
 }
 _RETRY_DEADLINE_S = 1.0
 # Names of unknown fields are the caller's: a body of megabytes shall not come back as an error of megabytes.
@@ -46,41 +52,47 @@ def status_of(error: errors.TriremeError) -> int:
 
 
 def problem_response(
+    scope: Scope,
     status: int,
     code: str,
     detail: str,
     *,
-    trace_id: str | None = None,
     retry_after_s: float | None = None,
     extra: dict[str, Any] | None = None,
 ) -> Response:
-    """A problem as a response, with Retry-After in whole seconds where it is known."""
+    """A problem as the response to a request, with Retry-After in whole seconds where it is known."""
+    headers = {"Retry-After": str(max(1, ceil(retry_after_s)))} if retry_after_s is not None else None
+    if speaks_openai(scope["path"]):
+        status = openai_status(status)
+        body = openai_error(status, code, detail, (extra or {}).get("param"))
+        return Response(msgspec.json.encode(body), status, headers, "application/json")
     problem = Problem(
         type=f"about:blank#{code}",
         title=HTTPStatus(status).phrase,
         status=status,
         detail=detail,
         code=code,
-        trace_id=trace_id,
+        trace_id=trace_of(Request(scope)).trace_id,
         retry_after_s=retry_after_s,
         extra=extra or {},
     )
-    headers = {"Retry-After": str(max(1, ceil(retry_after_s)))} if retry_after_s is not None else None
     return Response(msgspec.json.encode(problem), status, headers, MEDIA_TYPE)
 
 
-def problem_of(error: errors.TriremeError, trace_id: str | None) -> Response:
+def problem_of(error: errors.TriremeError, scope: Scope) -> Response:
     """The response to an error of ours. Messages of the error tree are written for callers."""
     status = status_of(error)
     if status == 500:
-        return internal(trace_id)
+        return internal(scope)
     retry_after_s = getattr(error, "retry_after_s", None)
     if isinstance(error, errors.DeadlineExceeded):
         retry_after_s = _RETRY_DEADLINE_S
-    cause = {"cause": error.cause} if isinstance(error, errors.DocumentFailed) else {}
-    return problem_response(
-        status, error.code, error.message, trace_id=trace_id, retry_after_s=retry_after_s, extra=cause
-    )
+    extra: dict[str, Any] = {}
+    if isinstance(error, errors.DocumentFailed):
+        extra["cause"] = error.cause
+    if isinstance(error, errors.InvalidInput) and error.param is not None:
+        extra["param"] = error.param
+    return problem_response(scope, status, error.code, error.message, retry_after_s=retry_after_s, extra=extra)
 
 
 def sentences(details: list[ErrorDetails] | list[Any], *, skip: int = 0) -> list[str]:
@@ -107,21 +119,17 @@ def install(app: FastAPI) -> None:
         assert isinstance(exc, errors.TriremeError)
         if status_of(exc) == 500:
             _log.error("request_failed", path=request.url.path, exc_info=exc)
-        return problem_of(exc, trace_of(request).trace_id)
+        return problem_of(exc, request.scope)
 
     async def invalid(request: Request, exc: Exception) -> Response:
         assert isinstance(exc, RequestValidationError)
         lines = sentences(list(exc.errors()), skip=1)
-        return problem_response(
-            422, "invalid_input", " ".join(lines), trace_id=trace_of(request).trace_id, extra={"errors": lines}
-        )
+        return problem_response(request.scope, 422, "invalid_input", " ".join(lines), extra={"errors": lines})
 
     async def http(request: Request, exc: Exception) -> Response:
         assert isinstance(exc, HTTPException)
         status = 422 if exc.status_code == 400 else exc.status_code
-        response = problem_response(
-            status, _http_code(status), _http_detail(exc), trace_id=trace_of(request).trace_id
-        )
+        response = problem_response(request.scope, status, _http_code(status), _http_detail(exc))
         for name, value in (exc.headers or {}).items():
             response.headers[name] = value
         return response
@@ -131,10 +139,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
 
 
-def internal(trace_id: str | None) -> Response:
+def internal(scope: Scope) -> Response:
     """The response to an error that nobody expected; `gateway.routes.middleware` gives it."""
     detail = "Something went wrong on our side. The trace id finds it in the logs."
-    return problem_response(500, "internal", detail, trace_id=trace_id)
+    return problem_response(scope, 500, "internal", detail)
 
 
 def _http_code(status: int) -> str:

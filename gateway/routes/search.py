@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from contracts.api import SearchResponse
 from gateway.routes.context import respond, services_of, trace_of
 from gateway.routes.guards import WRITE_HEADER
+from gateway.routes.json_body import schema_of
 from gateway.routes.search_body import SearchBody, read_search
 
 router = APIRouter(tags=["search"])
@@ -39,25 +40,11 @@ def body_schema(kind: type[SearchBody]) -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": _inlined(kind.model_json_schema())},
+                "application/json": {"schema": schema_of(kind)},
                 "multipart/form-data": {"schema": _FORM_SCHEMA},
             },
         },
     }
-
-
-def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """A JSON schema without `$defs`: OpenAPI would look for them elsewhere."""
-    definitions = schema.pop("$defs", {})
-
-    def inline(node: Any) -> Any:
-        if isinstance(node, dict):
-            name = node.get("$ref", "").rpartition("/")[2]
-            return inline(definitions[name]) if name else {key: inline(value) for key, value in node.items()}
-        return [inline(value) for value in node] if isinstance(node, list) else node
-
-    inlined: dict[str, Any] = inline(schema)
-    return inlined
 
 
 @router.post("/v1/search", summary="Search", response_model=SearchResponse, openapi_extra=body_schema(SearchBody))

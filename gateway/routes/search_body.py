@@ -1,13 +1,10 @@
 """Reads a search from a request: JSON, or multipart with the picture as a file. For every route that searches."""
 
-import asyncio
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 
@@ -16,14 +13,11 @@ from contracts.joint import Weights
 from contracts.search import Filter
 from gateway.core.query import SearchQuery, normalised
 from gateway.routes.context import services_of, tenant_of
-from gateway.routes.problems import sentences
+from gateway.routes.json_body import JSON, content_type_of, picture_bytes, read_json, validated
 from gateway.services import Limits
 
 MAX_HITS = 100
 TIER_HEADER = "X-Traffic-Tier"
-
-# Larger bodies are parsed in a thread, so that other requests go on meanwhile.
-_LARGE_BYTES = 256 * 1024
 
 Weight = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=700)]
@@ -54,20 +48,25 @@ class FilterBody(BaseModel):
     added_before_ms: Milliseconds | None = None
 
 
-class SearchBody(BaseModel):
-    """A search with words, a picture, or both."""
+class SearchOptions(BaseModel):
+    """What a search is told beside what it searches for."""
 
     model_config = ConfigDict(extra="forbid")
 
-    query: str | None = Field(default=None, description="Words.")
-    image: str | None = Field(
-        default=None, description="A picture file in Base64, or as a data URL. In multipart: the file itself."
-    )
     k: int = Field(default=10, ge=1, le=MAX_HITS, description="Hits wanted.")
     weights: WeightsBody | None = None
     filter: FilterBody | None = None
     tier: Annotated[str, Field(max_length=64)] | None = Field(
         default=None, description=f"Traffic tier; instead of the header {TIER_HEADER}."
+    )
+
+
+class SearchBody(SearchOptions):
+    """A search with words, a picture, or both."""
+
+    query: str | None = Field(default=None, description="Words.")
+    image: str | None = Field(
+        default=None, description="A picture file in Base64, or as a data URL. In multipart: the file itself."
     )
 
 
@@ -91,36 +90,41 @@ async def read_search(request: Request, kind: type[B]) -> Asked[B]:
         PayloadTooLarge: too many characters, bytes or pixels. UnsupportedMedia: another kind of body or picture.
     """
     services = services_of(request)
-    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    content_type = content_type_of(request)
     if content_type == "multipart/form-data":
         body, picture = await _from_form(request, kind)
-    elif content_type == "application/json":
-        body, picture = await _from_json(await request.body(), kind)
+    elif content_type == JSON:
+        body, picture = await read_json(request, lambda data: _from_json(data, kind))
     else:
         raise UnsupportedMedia("A search is sent as application/json, or as multipart/form-data with a picture.")
-    words = _words(body.query, services.limits)
+    began_s = services.clock.monotonic_s()
+    query = await search_query(request, body, body.query, picture)
+    decode_ms = (services.clock.monotonic_s() - began_s) * 1000
+    return Asked(body, query, decode_ms if query.picture is not None else 0.0)
+
+
+async def search_query(
+    request: Request, options: SearchOptions, query: str | None, picture: bytes | None
+) -> SearchQuery:
+    """Words and a picture file as a search, with the gateway's defaults filled in. Errors as in `read_search`."""
+    services = services_of(request)
+    words = _words(query, services.limits)
     if words is None and picture is None:
         raise InvalidInput("The search is empty: give words in 'query', a picture in 'image', or both.")
-    began_s = services.clock.monotonic_s()
-    prepared = await services.pictures.read(picture) if picture is not None else None
-    query = SearchQuery(
+    return SearchQuery(
         words=words,
-        picture=prepared,
-        k=body.k,
-        weights=_weights(body.weights, services.limits.weights),
-        filter=Filter(**body.filter.model_dump()) if body.filter else Filter(),
-        tier=body.tier or request.headers.get(TIER_HEADER),
+        picture=await services.pictures.read(picture) if picture is not None else None,
+        k=options.k,
+        weights=_weights(options.weights, services.limits.weights),
+        filter=Filter(**options.filter.model_dump()) if options.filter else Filter(),
+        tier=options.tier or request.headers.get(TIER_HEADER),
         tenant=tenant_of(request),
     )
-    return Asked(body, query, (services.clock.monotonic_s() - began_s) * 1000 if prepared else 0.0)
 
 
-async def _from_json(data: bytes, kind: type[B]) -> tuple[B, bytes | None]:
-    def parse() -> tuple[B, bytes | None]:
-        body = _validated(kind, data)
-        return body, _base64(body.image) if body.image is not None else None
-
-    return await asyncio.to_thread(parse) if len(data) > _LARGE_BYTES else parse()
+def _from_json(data: bytes, kind: type[B]) -> tuple[B, bytes | None]:
+    body = validated(kind, data)
+    return body, picture_bytes(body.image, field="image") if body.image is not None else None
 
 
 async def _from_form(request: Request, kind: type[B]) -> tuple[B, bytes | None]:
@@ -136,15 +140,7 @@ async def _from_form(request: Request, kind: type[B]) -> tuple[B, bytes | None]:
                 raise InvalidInput("In a form the picture is sent as a file in the field 'image'.")
             else:
                 values[name] = _json(name, value) if name in {"weights", "filter"} else value
-    return _validated(kind, values), picture
-
-
-def _validated(kind: type[B], data: bytes | dict[str, Any]) -> B:
-    try:
-        return kind.model_validate_json(data) if isinstance(data, bytes) else kind.model_validate(data)
-    except ValidationError as exc:
-        lines = sentences(exc.errors(include_url=False, include_input=False, include_context=False))
-        raise InvalidInput(" ".join(lines)) from exc
+    return validated(kind, values), picture
 
 
 def _words(query: str | None, limits: Limits) -> str | None:
@@ -166,14 +162,6 @@ def _weights(given: WeightsBody | None, default: Weights) -> Weights:
         text_image=default.text_image if given.text_image is None else given.text_image,
         image_image=default.image_image if given.image_image is None else given.image_image,
     )
-
-
-def _base64(text: str) -> bytes:
-    encoded = text.partition(",")[2] if text.startswith("data:") else text
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as exc:
-        raise InvalidInput("The field 'image' is not valid Base64.") from exc
 
 
 def _json(name: str, text: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from contracts.errors import ConfigurationError, Overloaded, PayloadTooLarge
+from contracts.errors import ConfigurationError, InvalidInput, Overloaded, PayloadTooLarge
 from contracts.space import Space
 from contracts.trace import TraceContext
 from encoding.encoder import Encoder
@@ -182,3 +182,27 @@ def test_prefixes_are_part_of_a_spaces_identity_and_their_absence_is_not(reposit
     fields = {name: getattr(plain, name) for name in ("centred", "encoders", "image_dim", "means", "text_dim")}
     canonical = msgspec.json.encode(fields, order="sorted")
     assert plain.space_id == hashlib.sha256(canonical).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("name", ["text_encoder", "clip_text"])
+async def test_token_ids_are_embedded_as_the_texts_that_they_came_from(repository: Path, name: str) -> None:
+    model = CountingModel()
+    encoder = Encoder(model, repository)
+    texts = ["a " * n + "b" for n in (1, 30, 2, 14)]
+    tokens = encoder.tokenise(name, texts)
+    vectors = await encoder.embed_tokens(name, tokens, priority=2, timeout_s=5)
+    assert vectors[:, 0].tolist() == [2 * text.count("a") + 3 for text in texts]
+    assert {asked for asked, _ in model.batches} == {name}
+
+
+@pytest.mark.parametrize("sequence", [[], [4], [-1], [2, 2**40]])
+async def test_token_ids_of_no_token_are_refused(repository: Path, sequence: list[int]) -> None:
+    model = CountingModel()
+    with pytest.raises(InvalidInput, match="from 0 to 3"):
+        await Encoder(model, repository).embed_tokens("text_encoder", [[2], sequence], priority=2, timeout_s=5)
+    assert model.batches == []
+
+
+async def test_more_token_ids_than_the_model_reads_are_refused(repository: Path) -> None:
+    with pytest.raises(PayloadTooLarge, match="at most 32"):
+        await Encoder(CountingModel(), repository).embed_tokens("clip_text", [[2] * 33], priority=2, timeout_s=5)

@@ -3,20 +3,24 @@
 import secrets
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import httpx
 from fastapi import FastAPI
 
 from contracts.joint import Weights
 from gateway.app import create_app
-from gateway.clients.generators import ExtractiveGenerator, GeneratorChoice, LlamaGenerator, ModelStream
+from gateway.clients.generators import ExtractiveGenerator, GeneratorChoice, LoadedModels
+from gateway.clients.llama import LlamaGenerator, ModelStream
 from gateway.clients.meter import PrometheusMeter
 from gateway.core.clock import Clock
 from gateway.core.links import Links
 from gateway.core.readiness import Readiness
 from gateway.core.signing import UrlSigner
 from gateway.flows.answer import AnswerFlow
+from gateway.flows.chat import ChatFlow
 from gateway.flows.documents import Documents
+from gateway.flows.embeddings import EmbeddingsFlow
 from gateway.flows.pictures import PictureReader
 from gateway.services import Limits, Services
 from gateway.settings import GatewaySettings
@@ -30,13 +34,17 @@ BASE = "http://127.0.0.1"
 WRITE = {"X-Requested-With": "trireme"}
 
 
+class Models(LoadedModels, ModelStream, Protocol):
+    """What Triton is to the gateway where a language model is concerned."""
+
+
 @dataclass
 class Door:
     """Everything behind the app, in reach of a test."""
 
     settings: GatewaySettings = field(default_factory=GatewaySettings)
     ready: bool = True
-    models: ModelStream = field(default_factory=NoLlama)
+    models: Models = field(default_factory=NoLlama)
     max_new_tokens: int = 400
 
     def __post_init__(self) -> None:
@@ -48,27 +56,37 @@ class Door:
         self.store = DictStore()
         self.door = MemoryDoor(self.store, self.status)
         self.links = Links(UrlSigner(secrets.token_bytes(16)), self.clock)
+        generators = GeneratorChoice(
+            self.models,
+            LlamaGenerator(self.models, max_new_tokens=self.max_new_tokens),
+            ExtractiveGenerator(self.encoder),
+            monotonic_s=self.clock.monotonic_s,
+        )
+        breaker = CircuitBreaker("generator", failures=3, reset_s=10.0, clock=self.clock.monotonic_s)
+        pictures = PictureReader(self.encoder, max_bytes=self.settings.max_picture_bytes)
         self.services = Services(
             clock=self.clock,
             metrics=self.metrics,
-            limits=Limits(self.settings.max_query_chars, Weights()),
+            limits=Limits(
+                query_chars=self.settings.max_query_chars,
+                chat_chars=self.settings.max_chat_chars,
+                embeddings=self.settings.max_embeddings,
+                weights=Weights(),
+            ),
             search=self.search.flow,
-            pictures=PictureReader(self.encoder, max_bytes=self.settings.max_picture_bytes),
+            pictures=pictures,
             readiness=self._readiness,
             models=self._models,
             answers=AnswerFlow(
                 self.search.flow,
-                GeneratorChoice(
-                    self.models,
-                    LlamaGenerator(self.models, max_new_tokens=self.max_new_tokens),
-                    ExtractiveGenerator(self.encoder),
-                    monotonic_s=self.clock.monotonic_s,
-                ),
+                generators,
                 count_tokens=self.encoder.token_count,
-                breaker=CircuitBreaker("generator", failures=3, reset_s=10.0, clock=self.clock.monotonic_s),
+                breaker=breaker,
                 meter=PrometheusMeter(self.metrics),
                 clock=self.clock,
             ),
+            chat=ChatFlow(generators, breaker=breaker, clock=self.clock),
+            embeddings=EmbeddingsFlow(self.encoder, pictures),
             documents=Documents(self.door, self.status, self.store, self.links),
             store=self.store,
             links=self.links,
@@ -87,4 +105,4 @@ class Door:
         return Readiness(self.ready, {"kafka": self.ready})
 
     async def _models(self) -> list[str]:
-        return ["text_encoder", "extractive"]
+        return ["text_encoder", "trireme"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contracts.codec import decode, encode
-from contracts.errors import DependencyDown, TriremeError
+from contracts.errors import DependencyDown, PayloadTooLarge, TriremeError
 from contracts.generations import Generation
 from contracts.ids import shard_of
 from contracts.joint import Vector, Weights, join_item, join_query, unit
@@ -44,10 +44,19 @@ GENERATION = Generation(
 
 def word_vector(words: str) -> Vector:
     """Unit vector of a text: the sum of a fixed direction for each word."""
+    return token_vector(word_tokens(words))
+
+
+def word_tokens(words: str) -> list[int]:
+    """One token a word."""
+    return [zlib.crc32(word.encode()) for word in words.lower().split()]
+
+
+def token_vector(ids: Sequence[int]) -> Vector:
+    """Unit vector of tokens."""
     total = np.zeros(HALF, dtype=np.float32)
-    for word in words.lower().split():
-        rng = np.random.default_rng(zlib.crc32(word.encode()))
-        total += rng.standard_normal(HALF).astype(np.float32)
+    for token in ids:
+        total += np.random.default_rng(token).standard_normal(HALF).astype(np.float32)
     return unit(total)
 
 
@@ -68,6 +77,7 @@ class WordEncoder:
     roles: list[tuple[TextRole, int]] = field(default_factory=list)
     image_size: int = 8
     max_tokens: int = 100
+    has_distilled: bool = False
 
     def token_count(self, text: str) -> int:
         return len(text.split())
@@ -106,6 +116,24 @@ class WordEncoder:
     ) -> NDArray[np.float32]:
         await self._work("clip_image_distilled" if distilled else "clip_image")
         return np.stack([pixel_vector(picture) for picture in pictures])
+
+    def tokenise(self, model: str, texts: Sequence[str]) -> list[list[int]]:
+        sequences = [word_tokens(text) for text in texts]
+        if any(len(ids) > self.max_tokens for ids in sequences):
+            raise PayloadTooLarge(f"The text encoder reads at most {self.max_tokens}.")
+        return sequences
+
+    async def embed_tokens(
+        self,
+        model: str,
+        sequences: Sequence[Sequence[int]],
+        *,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
+    ) -> NDArray[np.float32]:
+        await self._work({"text_encoder": "text"}.get(model, model))
+        return np.stack([token_vector(ids) for ids in sequences])
 
     def prepare_picture(self, image: Image.Image) -> NDArray[np.uint8]:
         return to_tensor(image, self.image_size, "stretch")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,11 @@ from numpy.typing import NDArray
 
 from contracts.tensors import LLAMA, LLAMA_SPEC
 from runtime.triton import TritonClient
-from stack.home import CHECKOUT
 from stack.ports import free_ports
 from stack.process import ProcessSpec
 from stack.servers.triton import TritonPorts, assemble_backends, triton_spec
-from tests.stack.servers.conftest import PATHS, becomes_ready, last_words, needs, started
+from tests.stack.servers.conftest import PATHS, becomes_ready, last_words, started
 
-EXPORT_PYTHON = CHECKOUT / ".venv-export" / "bin" / "python"
-EXPORT_TIMEOUT_S = 180.0
 RESPONSE_TIMEOUT_S = 20.0
 SLOTS = 4
 WAITING = 12
@@ -91,32 +87,33 @@ def tensors(**asked: Any) -> Mapping[str, NDArray[Any]]:
     return made
 
 
-@pytest.fixture(scope="session")
-def llama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaServer]:
-    """The tiny model on a real Triton with few slots, a short queue and one thread."""
-    needs(PATHS.serving.executable.is_file(), "Triton")
-    if not EXPORT_PYTHON.is_file():
-        pytest.skip("the export environment is not there: run `make test-integration`")
-    folder = tmp_path_factory.mktemp("llama")
-    made = subprocess.run(
-        [str(EXPORT_PYTHON), "-m", "tests.export.llama.tiny", str(folder)],
-        cwd=CHECKOUT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=EXPORT_TIMEOUT_S,
-        check=False,
-    )
-    assert made.returncode == 0, made.stderr[-3000:]
-    config = (PATHS.repository / LLAMA / "config.pbtxt").read_text()
-    for name, value in (
-        ("slots", SLOTS),
-        ("max_queue_size", WAITING),
-        ("max_tokens", ENDLESS),
-        ("intra_op_thread_count", 1),
-    ):
+def configured_with(config: str, **parameters: int) -> str:
+    """A config.pbtxt with other values for some of its parameters."""
+    for name, value in parameters.items():
         before, after = config.split(f'key: "{name}" value {{ string_value: "')
         config = f'{before}key: "{name}" value {{ string_value: "{value}"' + after[after.index('"') + 1 :]
+    return config
+
+
+@pytest.fixture(scope="session", params=["turns", "engine"])
+def llama_server(
+    exports: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[LlamaServer]:
+    """The tiny model on a real Triton with few slots, a short queue and one thread.
+
+    Once by turns, and once by the library's Engine with the model that is exported for it.
+    """
+    folder = tmp_path_factory.mktemp(f"llama-{request.param}")
+    exported = exports / {"turns": "repository", "engine": "paged"}[request.param] / LLAMA
+    shutil.copytree(exported, folder / "repository" / LLAMA)
+    config = configured_with(
+        (PATHS.repository / LLAMA / "config.pbtxt").read_text(),
+        slots=SLOTS,
+        max_queue_size=WAITING,
+        max_tokens=ENDLESS,
+        intra_op_thread_count=1,
+    )
+    config += f'parameters {{ key: "batching" value {{ string_value: "{request.param}" }} }}'
     (folder / "repository" / LLAMA / "config.pbtxt").write_text(config)
     spec = triton_spec(
         environment=PATHS.serving,
@@ -125,7 +122,7 @@ def llama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaServ
         run_dir=folder,
         ports=TritonPorts(*free_ports(3)),
     )
-    references = json.loads((folder / "answers.json").read_text())
+    references = json.loads((exports / "answers.json").read_text())
     with started(spec, folder / "log") as process:
         assert asyncio.run(becomes_ready(spec, process)), last_words(folder / "log")
         yield LlamaServer(spec, tuple(Reference(**each) for each in references))

@@ -1,35 +1,16 @@
-"""The language model's backend without Triton and without a model: turns, queue, stop texts, what may be asked."""
+"""Turns, queue, failures: the scheduler without Triton and without a model."""
 
-import importlib.util
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-BACKEND = Path(__file__).parents[3] / "deploy" / "triton" / "backends" / "genai"
+from tests.deploy.genai.modules import scheduling
+
 DEADLINE_S = 10.0
-
-
-def loaded(name: str) -> ModuleType:
-    """A module of the backend; the server, too, finds them in a folder and not in a package."""
-    spec = importlib.util.spec_from_file_location(f"genai_backend_{name}", BACKEND / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-scheduling, stops, asking = loaded("scheduler"), loaded("stops"), loaded("ask")
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -49,6 +30,7 @@ class Script:
     gone: bool = False
     fails_at: int | None = None
     tokens: int = 0
+    closed: bool = False
     ended: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
 
@@ -67,6 +49,9 @@ class Script:
     def send(self, progress: object) -> None:
         self.tokens += 1
         self.log.append(self.name)
+
+    def close(self) -> None:
+        self.closed = True
 
     def end(self, error: Exception | None = None) -> None:
         self.error = error
@@ -89,8 +74,31 @@ class SlowStart(Script):
 ENDLESS = 10**9
 
 
-def scheduler(slots: int, max_waiting: int = 64, max_wait_s: float = 60.0):  # type: ignore[no-untyped-def]
-    return scheduling.Scheduler(slots=slots, max_waiting=max_waiting, max_wait_s=max_wait_s)
+@dataclass
+class Rounds:
+    """An engine that counts, and fails in the rounds that it is told to."""
+
+    fails_in: tuple[int, ...] = ()
+    fails_to_open: int | None = None
+    opened: int = 0
+    rounds: int = 0
+    threads: set[int] = field(default_factory=set)
+
+    def open(self) -> None:
+        self.threads.add(threading.get_ident())
+        self.opened += 1
+        if self.opened == self.fails_to_open:
+            raise ValueError("no memory")
+
+    def advance(self) -> None:
+        self.threads.add(threading.get_ident())
+        self.rounds += 1
+        if self.rounds in self.fails_in:
+            raise RuntimeError("the device is lost")
+
+
+def scheduler(slots: int, max_waiting: int = 64, max_wait_s: float = 60.0, engine: Rounds | None = None):  # type: ignore[no-untyped-def]
+    return scheduling.Scheduler(engine or Rounds(), slots=slots, max_waiting=max_waiting, max_wait_s=max_wait_s)
 
 
 def test_answers_with_a_slot_take_turns_and_those_that_wait_come_in_order() -> None:
@@ -188,69 +196,64 @@ def test_unloading_ends_every_stream() -> None:
         running.submit(Script("after", 1, log))
 
 
-TEXT = st.text(alphabet="abc", max_size=40)
-STOPS = st.lists(st.text(alphabet="abc", min_size=1, max_size=4), max_size=3)
+def test_what_an_answer_holds_is_let_go_however_it_ends() -> None:
+    log: list[str] = []
+    running = scheduler(slots=4)
+    done, left, broken = Script("done", 3, log), Script("left", ENDLESS, log), Script("broken", 9, log, fails_at=1)
+    for caller in (done, left, broken):
+        running.submit(caller)
+    until(lambda: left.tokens > 5)
+    left.gone = True
+    assert all(caller.ended.wait(DEADLINE_S) for caller in (done, left, broken))
+    unloaded = Script("unloaded", ENDLESS, log)
+    running.submit(unloaded)
+    until(lambda: unloaded.tokens > 0)
+    running.close(DEADLINE_S)
+    assert (done.closed, left.closed, broken.closed, unloaded.closed) == (True, True, True, True)
 
 
-@given(TEXT, STOPS, st.integers(1, 7))
-def test_however_a_text_is_cut_up_it_ends_before_its_first_stop_text(
-    text: str, wanted: list[str], size: int
-) -> None:
-    finder = stops.StopFinder(tuple(wanted))
-    sent = ""
-    for start in range(0, len(text), size):
-        sent += finder.feed(text[start : start + size])
-        # Nothing that was sent is taken back.
-        assert text.startswith(sent)
-        if finder.found:
-            break
-    else:
-        sent += finder.rest()
-    assert not any(stop in sent for stop in wanted)
-    assert finder.found == any(stop in text for stop in wanted)
-    if not finder.found:
-        assert sent == text
-    else:
-        assert any(text[len(sent) :].startswith(stop) for stop in wanted)
+def test_an_engine_advances_once_before_every_round_of_turns_on_one_thread() -> None:
+    log: list[str] = []
+    engine = Rounds()
+    running = scheduler(slots=3, engine=engine)
+    callers = [Script(str(n), 20, log) for n in range(3)]
+    for caller in callers:
+        running.submit(caller)
+    assert all(caller.ended.wait(DEADLINE_S) for caller in callers)
+    running.close(DEADLINE_S)
+    # The first may have been alone for some rounds.
+    assert 20 <= engine.rounds <= 60
+    assert len(engine.threads) == 1
+    assert threading.get_ident() not in engine.threads
 
 
-LIMITS = asking.Limits(context_tokens=100, max_tokens=50)
+def test_when_the_engine_fails_its_answers_end_and_those_that_wait_are_written() -> None:
+    log: list[str] = []
+    engine = Rounds(fails_in=(50,))
+    running = scheduler(slots=1, engine=engine)
+    lost, waiting = Script("lost", ENDLESS, log), Script("waiting", 3, log)
+    running.submit(lost)
+    running.submit(waiting)
+    assert waiting.ended.wait(DEADLINE_S)
+    assert (str(lost.error), waiting.error, waiting.tokens, engine.opened) == ("the device is lost", None, 3, 2)
+    assert running.is_running()
+    running.close(DEADLINE_S)
+    assert not running.is_running()
 
 
-def tensors(**given: object) -> dict[str, np.ndarray]:
-    return {name: np.array(value if isinstance(value, list) else [value]) for name, value in given.items()}
+def test_when_the_engine_cannot_be_opened_again_all_are_told_and_nothing_more_is_taken() -> None:
+    log: list[str] = []
+    running = scheduler(slots=1, engine=Rounds(fails_in=(50,), fails_to_open=2))
+    lost, waiting = Script("lost", ENDLESS, log), Script("waiting", 3, log)
+    running.submit(lost)
+    running.submit(waiting)
+    assert waiting.ended.wait(DEADLINE_S)
+    assert isinstance(waiting.error, scheduling.QueueFull)
+    with pytest.raises(scheduling.QueueFull):
+        running.submit(Script("after", 1, log))
+    assert (running.is_running(), str(running.failure)) == (False, "no memory")
 
 
-def test_what_is_not_said_has_defaults_and_the_models_limit_holds() -> None:
-    ask = asking.read_ask(tensors(prompt=b"Why?", max_tokens=10_000), LIMITS)
-    assert (ask.prompt, ask.max_tokens, ask.temperature, ask.top_p, ask.seed, ask.stop) == (
-        "Why?",
-        50,
-        0.0,
-        1.0,
-        None,
-        (),
-    )
-
-
-@pytest.mark.parametrize(
-    "given_tensors",
-    [
-        {},
-        {"prompt": b"x", "input_ids": 3},
-        {"messages": b"{}"},
-        {"messages": b"[]"},
-        {"messages": b'[{"role": "user"}]'},
-        {"messages": b"not json"},
-        {"prompt": b"x", "max_tokens": 0},
-        {"prompt": b"x", "temperature": 2.5},
-        {"prompt": b"x", "temperature": float("nan")},
-        {"prompt": b"x", "top_p": 0.0},
-        {"prompt": b"x", "seed": -1},
-        {"prompt": b"x", "stop": b""},
-        {"prompt": b"x", "stop": [b"x"] * 9},
-    ],
-)
-def test_what_cannot_be_is_refused(given_tensors: dict[str, object]) -> None:
-    with pytest.raises(ValueError):
-        asking.read_ask(tensors(**given_tensors), LIMITS)
+def test_an_engine_that_cannot_be_opened_is_the_error_of_who_makes_the_scheduler() -> None:
+    with pytest.raises(ValueError, match="no memory"):
+        scheduler(slots=1, engine=Rounds(fails_to_open=1))

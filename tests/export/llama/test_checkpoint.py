@@ -3,12 +3,22 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from contracts.errors import ConfigurationError
 from export.llama.checkpoint import read_checkpoint
+from export.llama.weights import LAYER_TENSORS
 
 CONFIG = {"architectures": ["LlamaForCausalLM"], "max_position_embeddings": 8192, "num_hidden_layers": 32}
+ENDS = ("model.embed_tokens.weight", "model.norm.weight", "lm_head.weight")
+ALL = (*ENDS, *(f"model.layers.{layer}.{name}.weight" for layer in range(32) for name in LAYER_TENSORS))
+
+
+def write_weights(file: Path, names: tuple[str, ...]) -> None:
+    """Safetensors of one byte each, written by the library."""
+    save_file({name: np.zeros(1, dtype=np.uint8) for name in names}, file)
 
 
 @pytest.fixture
@@ -16,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     (tmp_path / "tokenizer.json").write_text("{}")
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ messages }}"}))
-    (tmp_path / "model.safetensors").write_bytes(b"")
+    write_weights(tmp_path / "model.safetensors", ALL)
     return tmp_path
 
 
@@ -30,8 +40,32 @@ def test_a_complete_folder_is_read_with_the_licence_of_its_card(folder: Path) ->
 def test_sharded_weights_are_all_looked_for(folder: Path) -> None:
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    (folder / "model-00001-of-00002.safetensors").write_bytes(b"")
+    write_weights(folder / "model-00001-of-00002.safetensors", ALL[:9])
     with pytest.raises(ConfigurationError, match="model-00002-of-00002"):
+        read_checkpoint(folder)
+    write_weights(folder / "model-00002-of-00002.safetensors", ALL[9:])
+    assert len(read_checkpoint(folder).weights) == 2
+
+
+def test_every_tensor_is_looked_for(folder: Path) -> None:
+    write_weights(folder / "model.safetensors", ALL[:-1])
+    with pytest.raises(ConfigurationError, match=r"model\.layers\.31\.mlp\.down_proj\.weight"):
+        read_checkpoint(folder)
+
+
+def test_a_head_that_is_the_embeddings_needs_no_tensor(folder: Path) -> None:
+    write_weights(folder / "model.safetensors", tuple(name for name in ALL if name != "lm_head.weight"))
+    with pytest.raises(ConfigurationError, match="lm_head"):
+        read_checkpoint(folder)
+    (folder / "config.json").write_text(json.dumps(CONFIG | {"tie_word_embeddings": True}))
+    assert read_checkpoint(folder).layers == 32
+
+
+@pytest.mark.parametrize("kept", [0, 5, 100, -1])
+def test_a_weight_file_that_is_cut_short_is_seen_before_it_is_read(folder: Path, kept: int) -> None:
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(ConfigurationError, match="damaged"):
         read_checkpoint(folder)
 
 

@@ -1,14 +1,15 @@
 """A seeded Llama of two layers in the format of the real ones: grouped-query attention, rotary positions, a
 byte-level BPE tokenizer with Llama 3's special tokens and chat template.
 
-As a program, in the export environment, it makes the checkpoint, exports it and writes down what transformers
-answers, for tests that run without torch: `python -m tests.export.llama.tiny FOLDER`.
+As a program, in the export environment, it makes the checkpoint, exports it twice and writes down what
+transformers answers, for tests that run without torch: `python -m tests.export.llama.tiny FOLDER`.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ CONVERSATIONS = (
     ],
 )
 NEW_TOKENS = 64
+# Four answers of full length have room in so many blocks of 16 tokens.
+PAGED_BLOCKS = 4 * CONTEXT // 16
 
 
 def write_checkpoint(folder: Path, *, spread: float = 0.05, seed: int = 20261123) -> Path:
@@ -62,7 +65,8 @@ def write_checkpoint(folder: Path, *, spread: float = 0.05, seed: int = 20261123
         initializer_range=spread,
         tie_word_embeddings=False,
     )
-    model = LlamaForCausalLM(config).eval()
+    # Numbers that half precision holds too, so that an export in it computes the same answers.
+    model = LlamaForCausalLM(config).half().float().eval()
     # Tests ask for answers of a certain length: the end tokens' logits are 0, and some other is always above that.
     with torch.no_grad():
         model.lm_head.weight[list(END_IDS)] = 0.0
@@ -71,15 +75,17 @@ def write_checkpoint(folder: Path, *, spread: float = 0.05, seed: int = 20261123
     return folder
 
 
-def transformers_answers(folder: Path) -> list[dict[str, Any]]:
-    """Prompt tokens, answer tokens and text of greedy answers to `CONVERSATIONS`."""
+def transformers_answers(
+    folder: Path, conversations: Iterable[list[dict[str, str]]] = CONVERSATIONS
+) -> list[dict[str, Any]]:
+    """Prompt tokens and answer tokens of greedy answers to conversations."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     answers = []
-    for conversation in CONVERSATIONS:
+    for conversation in conversations:
         text = tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
         ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
         with torch.inference_mode():
@@ -115,8 +121,20 @@ def _write_tokenizer(folder: Path) -> None:
     fast.save_pretrained(folder)
 
 
+def write_paged(folder: Path, checkpoint: Path, *, blocks: int, block_size: int = 16) -> Path:
+    """An export for CUDA's continuous batching, rewritten for the CPU, with a cache of so many blocks."""
+    from export.llama.build import write_version
+    from export.llama.checkpoint import read_checkpoint
+    from tests.export.llama.paged_on_cpu import onto_cpu
+
+    folder.mkdir(parents=True)
+    write_version(folder, read_checkpoint(checkpoint), "fp16", "cuda")
+    onto_cpu(folder, blocks=blocks, block_size=block_size)
+    return folder
+
+
 def main() -> None:
-    """Make `checkpoint/`, `repository/llama/` and `answers.json` in the folder."""
+    """Make `checkpoint/`, `repository/llama/`, `paged/llama/` and `answers.json` in the folder."""
     from export.llama.build import export_llama
     from export.llama.checkpoint import Source
 
@@ -125,6 +143,7 @@ def main() -> None:
     export_llama(
         folder / "repository", Source(checkpoint, "tiny"), precision="fp32", device="cpu", on_progress=print
     )
+    write_paged(folder / "paged" / "llama" / "1", checkpoint, blocks=PAGED_BLOCKS)
     (folder / "answers.json").write_text(json.dumps(transformers_answers(checkpoint)))
 
 

@@ -84,3 +84,14 @@ def test_any_run_of_words_is_found_whatever_the_space_between_them(words: list[s
     span = find_quote(" ".join(words[first : last + 1]), source)
     assert span is not None
     assert source[span[0] : span[1]].split() == words[first : last + 1]
+
+
+@given(st.lists(st.sampled_from(["Work from the side, never from above.", "Bees fly.", "[1]", "[2]", "[7]", " "])))
+def test_every_mark_stands_where_it_says_in_both_texts(parts: list[str]) -> None:
+    answer = "".join(parts)
+    checked = check_citations(answer, passages(BEES, PILOTS))
+    for mark in checked.marks:
+        assert answer[slice(*mark.written)] == f"[{mark.citation.n}]"
+        assert checked.text[slice(*mark.kept)] == f"[{mark.citation.n}]"
+    assert len(checked.marks) + checked.dropped == sum(answer.count(f"[{n}]") for n in (1, 2, 7))
+    assert {mark.citation for mark in checked.marks} == set(checked.citations)

@@ -9,8 +9,9 @@ import pytest
 from contracts.api import Coverage, SearchHit, SearchResponse
 from contracts.errors import DependencyDown, Overloaded, PayloadTooLarge, TriremeError
 from contracts.trace import TraceContext
-from gateway.core.prompt import NOT_ANSWERED, Prompt
+from gateway.core.prompt import ALONE, NOT_ANSWERED, Dialogue, Prompt
 from gateway.core.query import SearchQuery
+from gateway.core.writing import Message, Piece, Sampling, Usage
 from gateway.flows.answer import AnswerEvent, AnswerFlow, Cited, Delta, Done, Retrieved
 from runtime.breaker import CircuitBreaker
 from tests.gateway.core.answering import hit
@@ -56,12 +57,14 @@ class Writer:
     prompts: list[Prompt] = field(default_factory=list)
     closed: bool = False
 
-    async def stream(self, prompt: Prompt, *, timeout_s: float, trace: TraceContext) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, prompt: Prompt, sampling: Sampling, *, timeout_s: float, trace: TraceContext
+    ) -> AsyncGenerator[Piece, None]:
         self.prompts.append(prompt)
         try:
-            for piece in self.pieces:
+            for n, piece in enumerate(self.pieces, start=1):
                 await asyncio.sleep(self.pause_s)
-                yield piece
+                yield Piece(piece, Usage(7, n), finish_reason="length" if n == len(self.pieces) else None)
             if self.failure:
                 raise self.failure
         finally:
@@ -79,7 +82,9 @@ class DropCounter:
         self.dropped += count
 
 
-def ask(writer: Writer, search: FixedSearch | None = None, times: int = 1) -> list[AnswerEvent]:
+def ask(
+    writer: Writer, search: FixedSearch | None = None, times: int = 1, dialogue: Dialogue = ALONE
+) -> list[AnswerEvent]:
     """Events of the last of `times` questions, in virtual time."""
 
     async def work() -> list[AnswerEvent]:
@@ -94,7 +99,8 @@ def ask(writer: Writer, search: FixedSearch | None = None, times: int = 1) -> li
         )
         events: list[AnswerEvent] = []
         for _ in range(times):
-            events = [event async for event in flow.answer(SearchQuery(words="how many strings"), TRACE)]
+            query = SearchQuery(words="how many strings")
+            events = [event async for event in flow.answer(query, TRACE, dialogue=dialogue)]
         return events
 
     return run(work())
@@ -113,6 +119,25 @@ def test_documents_come_first_then_text_then_citations_then_the_whole() -> None:
     assert [(citation.n, citation.quote) for citation in response.citations] == [(2, "A violin has four strings.")]
     assert (response.found, response.degraded, response.generator) == (True, False, "writer")
     assert response.documents == HITS
+
+
+def test_the_whole_tells_tokens_why_it_ended_and_where_citations_stand_in_what_was_written() -> None:
+    events = ask(Writer(["Not so. [1] ", "A violin has ", "four strings. [2]"]))
+    whole = done(events)
+    assert (whole.usage, whole.finish_reason, whole.failure) == (Usage(7, 3), "length", None)
+    written = "".join(event.text for event in events if isinstance(event, Delta))
+    (mark,) = whole.marks
+    assert written[slice(*mark.written)] == whole.response.answer[slice(*mark.kept)] == "[2]"
+    assert mark.written != mark.kept
+
+
+def test_what_was_said_before_is_told_the_writer_and_not_searched_with() -> None:
+    writer = Writer(["A violin has four strings. [2]"])
+    turns = (Message("user", "Bees?"), Message("assistant", "They dance."))
+    ask(writer, dialogue=Dialogue("Answer in French.", turns))
+    (prompt,) = writer.prompts
+    assert prompt.system.endswith("Answer in French.")
+    assert (prompt.turns, prompt.question) == (turns, "how many strings")
 
 
 def test_timings_tell_search_first_word_and_writing_apart() -> None:
@@ -140,6 +165,7 @@ def test_a_writer_that_fails_leaves_a_partial_answer_with_the_documents(pieces: 
     assert (response.degraded, response.failed_stage) == (True, "generate")
     assert response.documents == HITS
     assert response.answer == "".join(pieces)
+    assert isinstance(done(ask(Writer(pieces, failure=DependencyDown("triton")))).failure, DependencyDown)
 
 
 def test_a_question_that_is_too_long_for_the_writer_costs_the_text_and_not_the_documents() -> None:

@@ -15,19 +15,6 @@ MAX_STOP_CHARS = 200
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What the model's configuration grants a request.
-
-    Args:
-        context_tokens: most tokens of prompt and answer together.
-        max_tokens: longest answer, and the length of one for which nothing was asked.
-    """
-
-    context_tokens: int
-    max_tokens: int
-
-
-@dataclass(frozen=True)
 class Ask:
     """One answer to write. Exactly one of `messages` (JSON text), `prompt` and `input_ids` is set.
 
@@ -48,8 +35,10 @@ class Ask:
     stop: tuple[str, ...]
 
 
-def read_ask(tensors: Mapping[str, Any], limits: Limits) -> Ask:
+def read_ask(tensors: Mapping[str, Any], *, longest: int) -> Ask:
     """Read a request's arrays by name; those that are absent take their defaults.
+
+    `longest` is the most tokens an answer may have, and what one has for which nothing was asked.
 
     Raises:
         ValueError: something is out of range; the message is for the caller.
@@ -63,7 +52,7 @@ def read_ask(tensors: Mapping[str, Any], limits: Limits) -> Ask:
         input_ids=tuple(int(each) for each in tensors["input_ids"].reshape(-1))
         if "input_ids" in tensors
         else None,
-        max_tokens=min(int(_one(tensors, "max_tokens", limits.max_tokens)), limits.max_tokens),
+        max_tokens=min(int(_one(tensors, "max_tokens", longest)), longest),
         min_tokens=int(_one(tensors, "min_tokens", 0)),
         temperature=float(_one(tensors, "temperature", 0.0)),
         top_p=float(_one(tensors, "top_p", 1.0)),

@@ -1,8 +1,10 @@
 """A Python-based Triton backend for language models: `backend: "genai"`, decoupled, one response a token.
 
-Opens `<model>/<version>/`, a folder that onnxruntime-genai's builder wrote, on the CPU. Parameters of the
-configuration: `slots` (answers written side by side), `max_queue_size` and `max_queue_seconds` (requests that
-wait), `max_tokens` (longest answer), `prefill_tokens` (of a prompt, read in one turn), `intra_op_thread_count`.
+Opens `<model>/<version>/`, a folder that `trireme export llama` wrote, on the CPU or, with KIND_GPU, on a GPU.
+Parameters of the configuration: `slots` (answers written side by side), `max_queue_size` and `max_queue_seconds`
+(requests that wait), `max_tokens` (longest answer), `prefill_tokens` (of a prompt, read in one turn),
+`intra_op_thread_count`, and `batching`: `turns` (a generator an answer; the default on the CPU) or `engine` (the
+library's batches; the default on a GPU).
 
 Runs inside the server's Python, not in Trireme's: imports nothing of ours. Tensors: `LLAMA_SPEC` in
 contracts/tensors.py.
@@ -17,19 +19,13 @@ from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from ask import Ask, Limits, read_ask
-from engine import FINISH_LENGTH, Engine, EngineAnswer
-from scheduler import Progress, QueueFull, Scheduler, WaitedTooLong
+from ask import Ask, read_ask
+from language_model import FINISH_LENGTH
+from scheduler import Answer, Progress, QueueFull, Scheduler, WaitedTooLong
+from settings import read_settings
+from writer import Writer, open_writer
 
 CLOSE_TIMEOUT_S = 10.0
-DEFAULTS = {
-    "slots": 4,
-    "max_queue_size": 32,
-    "max_queue_seconds": 30,
-    "max_tokens": 1024,
-    "prefill_tokens": 64,
-    "intra_op_thread_count": 1,
-}
 
 
 class TritonPythonModel:
@@ -37,24 +33,21 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
-        if args["model_instance_kind"] != "CPU" or sum(each["count"] for each in config["instance_group"]) != 1:
-            raise pb_utils.TritonModelException(
-                f"{config['name']}: this backend runs one instance of KIND_CPU; answers at once are its `slots`"
-            )
-        settings = read_settings(config)
         folder = Path(args["model_repository"]) / args["model_version"]
-        if not (folder / "genai_config.json").is_file():
-            raise pb_utils.TritonModelException(f"{folder} holds no exported model: run `trireme export llama`")
+        gpu = int(args["model_instance_device_id"]) if args["model_instance_kind"] == "GPU" else None
+        try:
+            settings = read_settings(config, on_gpu=gpu is not None)
+            writer = open_writer(folder, settings, gpu=gpu)
+        except ValueError as error:
+            raise pb_utils.TritonModelException(f"{config['name']}: {error}") from error
         self._inputs = [each["name"] for each in config["input"]]
-        self._engine = Engine(
-            folder, threads=settings["intra_op_thread_count"], prefill_tokens=settings["prefill_tokens"]
-        )
-        self._limits = Limits(self._engine.context_tokens, settings["max_tokens"])
-        self._warm_up()
+        self._writer = writer
+        self._longest = settings.max_tokens
         self._scheduler = Scheduler(
-            slots=settings["slots"],
-            max_waiting=settings["max_queue_size"],
-            max_wait_s=settings["max_queue_seconds"],
+            writer,
+            slots=settings.slots,
+            max_waiting=settings.max_queue_size,
+            max_wait_s=settings.max_queue_seconds,
         )
 
     def execute(self, requests: Sequence[Any]) -> None:
@@ -63,14 +56,13 @@ class TritonPythonModel:
         A request for no tokens is a health check and answered here.
         """
         for request in requests:
-            caller = TritonCaller(request.get_response_sender(), self._engine)
+            caller = TritonCaller(request.get_response_sender(), self._writer)
             tensors = self._tensors(request)
             if "max_tokens" in tensors and not tensors["max_tokens"].any():
-                caller.send(Progress(finish_reason=FINISH_LENGTH))
-                caller.end()
+                self._tell_health(caller)
                 continue
             try:
-                caller.ask = read_ask(tensors, self._limits)
+                caller.ask = read_ask(tensors, longest=self._longest)
                 self._scheduler.submit(caller)
             except (ValueError, QueueFull) as error:
                 caller.end(error)
@@ -82,28 +74,28 @@ class TritonPythonModel:
         found = {name: pb_utils.get_input_tensor_by_name(request, name) for name in self._inputs}
         return {name: tensor.as_numpy() for name, tensor in found.items() if tensor is not None}
 
-    def _warm_up(self) -> None:
-        """Write two tokens, so that the first caller does not pay for what is set up on first use."""
-        ask = read_ask({"input_ids": np.array([1, 1]), "max_tokens": np.array([2])}, self._limits)
-        answer = EngineAnswer(self._engine, ask)
-        while not answer.turn().finish_reason:
-            pass
+    def _tell_health(self, caller: TritonCaller) -> None:
+        if self._scheduler.is_running():
+            caller.send(Progress(finish_reason=FINISH_LENGTH))
+            caller.end()
+        else:
+            caller.end(RuntimeError(f"no answer can be written any more: {self._scheduler.failure}"))
 
 
 class TritonCaller:
     """`scheduler.Caller` over one request's response sender."""
 
-    def __init__(self, sender: Any, engine: Engine) -> None:
+    def __init__(self, sender: Any, writer: Writer) -> None:
         self._sender = sender
-        self._engine = engine
+        self._writer = writer
         self.ask: Ask | None = None
 
     def is_gone(self) -> bool:
         return bool(self._sender.is_cancelled())
 
-    def start(self) -> EngineAnswer:
+    def start(self) -> Answer:
         assert self.ask is not None
-        return EngineAnswer(self._engine, self.ask)
+        return self._writer.start(self.ask)
 
     def send(self, progress: Progress) -> None:
         tensors = [
@@ -132,16 +124,3 @@ def as_triton_error(error: Exception) -> Any:
     if isinstance(error, ValueError):
         return pb_utils.TritonError(f"Invalid argument: {error}", pb_utils.TritonError.INVALID_ARG)
     return pb_utils.TritonError(f"Internal: {error}", pb_utils.TritonError.INTERNAL)
-
-
-def read_settings(config: dict[str, Any]) -> dict[str, int]:
-    """The configuration's parameters over the defaults; an unknown one or one below 1 is an error."""
-    given = {name: each["string_value"] for name, each in config.get("parameters", {}).items()}
-    unknown = sorted(set(given) - set(DEFAULTS))
-    if unknown:
-        raise pb_utils.TritonModelException(f"{config['name']}: unknown parameter {', '.join(unknown)}")
-    settings = DEFAULTS | {name: int(value) for name, value in given.items()}
-    wrong = sorted(name for name, value in settings.items() if value < 1)
-    if wrong:
-        raise pb_utils.TritonModelException(f"{config['name']}: {', '.join(wrong)} must be at least 1")
-    return settings

@@ -1,8 +1,9 @@
 """Shares a few slots of a language model among many requests. Knows neither Triton nor the engine.
 
 All answers that have a slot take a turn of one token each, round after round; one that ends frees its slot at
-once, and the request that has waited longest gets it. One thread runs everything, because the engine's objects
-belong to one thread.
+once, and the request that has waited longest gets it. An engine that computes all answers' tokens together does so
+before the turns, which then hand them out. One thread runs everything, because the engine's objects belong to one
+thread.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +36,22 @@ class Answer(Protocol):
 
     def turn(self) -> Progress:
         """Read a piece of the prompt, or write one token."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds, whether or not it has come to its end."""
+        ...
+
+
+class Engine(Protocol):
+    """What writes the answers. Both are called from the scheduler's thread only."""
+
+    def open(self) -> None:
+        """Called once before all else, and again when the engine has failed and its answers are lost."""
+        ...
+
+    def advance(self) -> None:
+        """Called before the turns of each round; may raise when all answers are lost."""
         ...
 
 
@@ -62,16 +80,22 @@ class WaitedTooLong(Exception):
 
 
 class Scheduler:
-    """Runs answers in `slots` slots; at most `max_waiting` requests wait, each at most `max_wait_s`."""
+    """Runs answers in `slots` slots; at most `max_waiting` requests wait, each at most `max_wait_s`.
+
+    Raises:
+        Exception: whatever the engine raises when it is opened.
+    """
 
     def __init__(
         self,
+        engine: Engine,
         *,
         slots: int,
         max_waiting: int,
         max_wait_s: float,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._engine = engine
         self._slots = slots
         self._max_waiting = max_waiting
         self._max_wait_s = max_wait_s
@@ -82,8 +106,12 @@ class Scheduler:
         self._starting = 0
         self._changed = threading.Condition()
         self._closing = False
+        # Why nothing can be written any more: a failed engine that could not be opened again.
+        self.failure: Exception | None = None
+        self._opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="genai", daemon=True)
         self._thread.start()
+        self._opened.result()
 
     def submit(self, caller: Caller) -> None:
         """Queue a request; returns at once.
@@ -106,14 +134,45 @@ class Scheduler:
             self._changed.notify()
         self._thread.join(timeout_s)
 
+    def is_running(self) -> bool:
+        """Whether answers can still be written: not after `close`, nor with a `failure`."""
+        return self._thread.is_alive() and not self._closing
+
     def _run(self) -> None:
-        while self._wait_for_work():
-            self._drop_waiting()
-            self._fill_slots()
-            for caller, answer in tuple(self._active):
-                self._turn(caller, answer)
-        for caller in [*(each for each, _ in self._active), *(each for _, each in self._waiting)]:
-            caller.end(QueueFull())
+        try:
+            self._engine.open()
+        except Exception as error:  # noqa: BLE001 - who makes the scheduler gets it
+            self._opened.set_exception(error)
+            return
+        self._opened.set_result(None)
+        try:
+            while self._wait_for_work():
+                self._drop_waiting()
+                self._fill_slots()
+                self._advance()
+                for caller, answer in tuple(self._active):
+                    self._turn(caller, answer)
+        except Exception as error:  # noqa: BLE001 - the outermost place: who asks for the health gets it
+            self.failure = error
+        finally:
+            with self._changed:
+                self._closing = True
+            for caller in [*(each for each, _ in self._active), *(each for _, each in self._waiting)]:
+                caller.end(QueueFull())
+            # The engine's objects must go on the thread that made them.
+            for _, answer in self._active:
+                answer.close()
+
+    def _advance(self) -> None:
+        """Let the engine compute; when it fails, end all its answers and begin anew with an empty one."""
+        try:
+            self._engine.advance()
+        except Exception as error:  # noqa: BLE001 - the callers of the lost answers get it
+            with self._changed:
+                lost, self._active = self._active, []
+            for caller, _ in lost:
+                caller.end(error)
+            self._engine.open()
 
     def _wait_for_work(self) -> bool:
         with self._changed:
@@ -164,6 +223,7 @@ class Scheduler:
             except Exception as raised:  # noqa: BLE001 - the outermost place: its caller gets it
                 error, finished = raised, True
         if finished:
+            answer.close()
             with self._changed:
                 self._active.remove((caller, answer))
             caller.end(error)
