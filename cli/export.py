@@ -18,6 +18,7 @@ from rich.markup import escape
 from cli.console import JsonOption, err, out, print_json
 from cli.export_captioner import captioner
 from cli.export_llama import llama
+from cli.export_space import space
 from cli.export_text_api import text_api
 from contracts.errors import ConfigurationError, InvalidInput
 
@@ -175,6 +176,7 @@ def text(
 app.command()(llama)
 app.command("text-api")(text_api)
 app.command()(captioner)
+app.command()(space)
 
 
 def default_name(source: str) -> str:

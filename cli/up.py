@@ -35,6 +35,15 @@ PortOption = Annotated[
     typer.Option("--port", min=0, max=65535, help="The gateway's port; 8080 or a free one by default."),
 ]
 WatchOption = Annotated[Path | None, typer.Option("--watch", help="Ingest files that appear in this folder.")]
+ModelsOption = Annotated[
+    Path, typer.Option("--models", help="The model repository to serve, with the encoders' manifests.")
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device", help="Which of their configurations models get: cpu, cuda, tensorrt, plan, your own."
+    ),
+]
 TextApiOption = Annotated[
     str | None,
     typer.Option("--text-api", help="URL of the embeddings API, where the joint space is made of one."),
@@ -48,15 +57,6 @@ TextApiKeyOption = Annotated[
         show_default=False,
     ),
 ]
-DeviceOption = Annotated[
-    str,
-    typer.Option(
-        "--device", help="Which of their configurations models get: cpu, cuda, tensorrt, plan, your own."
-    ),
-]
-ModelsOption = Annotated[
-    Path, typer.Option("--models", help="The model repository to serve, with the encoders' manifests.")
-]
 ResetOption = Annotated[bool, typer.Option("--reset", help="Delete all documents and indexes first.")]
 
 
@@ -65,8 +65,8 @@ def run(
     broker: BrokerOption = "kafka",
     watch: WatchOption = None,
     reset: ResetOption = False,
-    device: DeviceOption = CPU,
     models: ModelsOption = DEFAULT_MODELS,
+    device: DeviceOption = CPU,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running; `trireme down` stops it.")] = False,
     home: HomeOption = None,
     text_api: TextApiOption = None,
@@ -82,9 +82,9 @@ def run(
         port=port,
         watch=watch,
         reset=reset,
+        model_repository=models.resolve(),
         device=device,
         encoders={name: value for name, value in encoders.items() if value},
-        model_repository=models.resolve(),
     )
     if options.broker_kind == "mock":
         out.print(f"[bold yellow]{BANNER}[/]")

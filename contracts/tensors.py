@@ -55,7 +55,8 @@ class ModelSpec:
 
 _TOKENS = (TensorSpec("input_ids", "INT64", (None,)), TensorSpec("attention_mask", "INT64", (None,)))
 _PICTURE = (TensorSpec("image", "UINT8", (None, None, 3)),)
-_VECTOR = (TensorSpec(EMBEDDING, "FP32", (384,)),)
+# As wide as the checkpoint makes it; the space's description and the manifests say how wide.
+_VECTOR = (TensorSpec(EMBEDDING, "FP32", (None,)),)
 
 MODELS: Mapping[str, ModelSpec] = MappingProxyType(
     {

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from contracts.errors import ConfigurationError, NotFound
+from contracts.errors import ConfigurationError, InvalidInput
 from contracts.joint import Vector
 from contracts.space import Space, TextRole
 from contracts.tensors import (
@@ -140,17 +140,17 @@ class Encoder:
             trace=trace,
         )
 
-    def tokenise(self, model: str, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of texts with special tokens, as a text tower reads them; nothing is put before them.
+    def tokenise(self, model: str, texts: Sequence[str], role: TextRole) -> list[list[int]]:
+        """Token ids of texts with special tokens, as a text tower on Triton reads them in this role.
 
         Args:
             model: `TEXT_ENCODER` or `CLIP_TEXT`.
 
         Raises:
-            NotFound: the text half of this space comes from an API.
+            InvalidInput: no tower on Triton embeds these texts.
             PayloadTooLarge: a text is longer than the tower reads.
         """
-        return self._served(model).tokenise(texts)
+        return self._served(model).tokenise(texts, role)
 
     async def embed_tokens(
         self,
@@ -161,22 +161,20 @@ class Encoder:
         timeout_s: float,
         trace: TraceContext | None = None,
     ) -> Vectors:
-        """Token ids with special tokens by a text tower, float32 [n, its width].
+        """Token ids with special tokens by a text tower on Triton, float32 [n, its width].
 
         Raises:
-            InvalidInput, PayloadTooLarge: a sequence that the tower does not take. Else as in `tokenise` and
-                `embed_texts`.
+            InvalidInput, PayloadTooLarge: a sequence that the tower does not take, or there is no such tower.
+            DependencyDown, Overloaded, DeadlineExceeded, DependencyFailed: the tower gave no vectors.
         """
-        return await self._served(model).embed_tokens(
-            sequences, priority=priority, timeout_s=timeout_s, trace=trace
-        )
+        tower = self._served(model)
+        return await tower.embed_tokens(sequences, priority=priority, timeout_s=timeout_s, trace=trace)
 
     def _served(self, model: str) -> ServedTextEncoder:
-        if model == CLIP_TEXT:
-            return self._clip_text
-        if not isinstance(self._text, ServedTextEncoder):
-            raise NotFound("The text encoder of this joint space is not served here.", param="model")
-        return self._text
+        tower = self._clip_text if model == CLIP_TEXT else self._text
+        if not isinstance(tower, ServedTextEncoder):
+            raise InvalidInput("An API embeds the texts of this space; it takes texts and no token ids.")
+        return tower
 
 
 def _served_text(inference: Inference, repository: Path, space: Space) -> ServedTextEncoder:

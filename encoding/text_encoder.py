@@ -95,13 +95,12 @@ class ServedTextEncoder:
         trace: TraceContext | None = None,
     ) -> Vectors:
         """See `TextEncoder`."""
-        prefix = self._prefixes[role]
-        sequences = self.tokenise([prefix + text for text in texts])
-        return await self._run(sequences, priority=priority, timeout_s=timeout_s, trace=trace)
+        sequences = self.tokenise(texts, role)
+        return await self._embed(sequences, priority=priority, timeout_s=timeout_s, trace=trace)
 
-    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of texts with special tokens; nothing is put before them. Raises PayloadTooLarge."""
-        return self._tokens.ids(texts)
+    def tokenise(self, texts: Sequence[str], role: TextRole) -> list[list[int]]:
+        """Token ids of texts, with the prefix of their role and special tokens. Raises PayloadTooLarge."""
+        return self._tokens.ids([self._prefixes[role] + text for text in texts])
 
     async def embed_tokens(
         self,
@@ -111,15 +110,15 @@ class ServedTextEncoder:
         timeout_s: float,
         trace: TraceContext | None = None,
     ) -> Vectors:
-        """Token ids with special tokens, float32 [n, dim].
+        """What `embed` gives for the texts that these token ids came from.
 
         Raises:
-            InvalidInput, PayloadTooLarge: a sequence that the tower does not take. Else as in `embed`.
+            InvalidInput: they are not the model's tokens. Else as in `embed`.
         """
         self._tokens.check(sequences)
-        return await self._run(sequences, priority=priority, timeout_s=timeout_s, trace=trace)
+        return await self._embed(sequences, priority=priority, timeout_s=timeout_s, trace=trace)
 
-    async def _run(
+    async def _embed(
         self,
         sequences: Sequence[Sequence[int]],
         *,

@@ -78,18 +78,19 @@ class ExtractiveGenerator:
             yield Piece(NOT_ANSWERED, finish_reason="stop")
             return
 
-        meanings = [candidate.meaning for candidate in pool]
-
         async def embed(texts: Sequence[str], role: TextRole) -> NDArray[np.float32]:
             # Behind other people's queries, in a queue that is patient enough for this many sentences.
             return await self._encoder.embed_texts(
                 texts, role=role, priority=PRIORITY_UPLOAD, timeout_s=timeout_s, trace=trace
             )
 
-        question, sentences = await asyncio.gather(embed([prompt.question], "query"), embed(meanings, "passage"))
+        question, sentences = await asyncio.gather(
+            embed([prompt.question], "query"), embed([candidate.meaning for candidate in pool], "passage")
+        )
         chosen = choose(prompt.question, question[0], pool, sentences, limit=_MAX_SENTENCES)
         quotes = [f"{' ' if i else ''}{each.quote} [{each.passage.n}]" for i, each in enumerate(chosen)]
-        read_tokens = sum(self._encoder.token_count(text) for text in (prompt.question, *meanings))
+        read = (prompt.question, *(candidate.meaning for candidate in pool))
+        read_tokens = sum(self._encoder.token_count(text) for text in read)
         for piece in self._cut(quotes or [NOT_ANSWERED], sampling, read_tokens):
             yield piece
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from contracts.api import RETRIEVAL_MODEL
 from contracts.errors import TriremeError
-from contracts.tensors import LLAMA, MODELS
+from contracts.tensors import LLAMA, MODELS, TEXT_ENCODER
 from gateway.clients.answer_cache import RedisAnswerCache
 from gateway.clients.generation_watch import GenerationWatch
 from gateway.clients.reply_bus import ReplyBus
@@ -52,6 +52,9 @@ class ReadinessCheck:
         names = [*MODELS, LLAMA]
         loaded = await asyncio.gather(*(self._triton.ready([name]) for name in names))
         answering = [name for name, is_loaded in zip(names, loaded, strict=True) if is_loaded]
+        if TEXT_ENCODER not in self._encoders:
+            # Then an API embeds texts, and whether that answers is seen when it is asked.
+            answering.append(TEXT_ENCODER)
         # Where no language model is loaded it quotes.
         return [*answering, RETRIEVAL_MODEL] if (await self.readiness()).ready else answering
 

@@ -134,6 +134,30 @@ def test_a_repository_without_exports_says_what_to_do(tmp_path: Path) -> None:
         Encoder(CountingModel(), tmp_path)
 
 
+@pytest.mark.parametrize("name", ["text_encoder", "clip_text"])
+async def test_token_ids_are_embedded_as_the_texts_that_they_came_from(repository: Path, name: str) -> None:
+    model = CountingModel()
+    encoder = Encoder(model, repository)
+    texts = ["a " * n + "b" for n in (1, 30, 2, 14)]
+    tokens = encoder.tokenise(name, texts, "passage")
+    vectors = await encoder.embed_tokens(name, tokens, priority=2, timeout_s=5)
+    assert vectors[:, 0].tolist() == [2 * text.count("a") + 3 for text in texts]
+    assert {asked for asked, _ in model.batches} == {name}
+
+
+@pytest.mark.parametrize("sequence", [[], [4], [-1], [2, 2**40]])
+async def test_token_ids_of_no_token_are_refused(repository: Path, sequence: list[int]) -> None:
+    model = CountingModel()
+    with pytest.raises(InvalidInput, match="from 0 to 3"):
+        await Encoder(model, repository).embed_tokens("text_encoder", [[2], sequence], priority=2, timeout_s=5)
+    assert model.batches == []
+
+
+async def test_more_token_ids_than_the_model_reads_are_refused(repository: Path) -> None:
+    with pytest.raises(PayloadTooLarge, match="at most 32"):
+        await Encoder(CountingModel(), repository).embed_tokens("clip_text", [[2] * 33], priority=2, timeout_s=5)
+
+
 async def test_questions_and_passages_are_read_with_their_own_words_before_them(repository: Path) -> None:
     prefixes = {"query_prefix": "a ", "passage_prefix": "b a "}
     export_with(repository, **prefixes)
@@ -145,6 +169,8 @@ async def test_questions_and_passages_are_read_with_their_own_words_before_them(
     ]
     assert (question, passage) == (2 + 3, 3 + 2 + 3)
     assert (await encoder.embed_query_words("b", timeout_s=5))[0] == 3
+    assert encoder.tokenise("text_encoder", ["b"], "query") == [[2, 3]]
+    assert encoder.tokenise("clip_text", ["b"], "query") == [[3]]
 
 
 async def test_the_longest_passage_is_counted_with_its_prefix(repository: Path) -> None:
@@ -182,27 +208,3 @@ def test_prefixes_are_part_of_a_spaces_identity_and_their_absence_is_not(reposit
     fields = {name: getattr(plain, name) for name in ("centred", "encoders", "image_dim", "means", "text_dim")}
     canonical = msgspec.json.encode(fields, order="sorted")
     assert plain.space_id == hashlib.sha256(canonical).hexdigest()[:16]
-
-
-@pytest.mark.parametrize("name", ["text_encoder", "clip_text"])
-async def test_token_ids_are_embedded_as_the_texts_that_they_came_from(repository: Path, name: str) -> None:
-    model = CountingModel()
-    encoder = Encoder(model, repository)
-    texts = ["a " * n + "b" for n in (1, 30, 2, 14)]
-    tokens = encoder.tokenise(name, texts)
-    vectors = await encoder.embed_tokens(name, tokens, priority=2, timeout_s=5)
-    assert vectors[:, 0].tolist() == [2 * text.count("a") + 3 for text in texts]
-    assert {asked for asked, _ in model.batches} == {name}
-
-
-@pytest.mark.parametrize("sequence", [[], [4], [-1], [2, 2**40]])
-async def test_token_ids_of_no_token_are_refused(repository: Path, sequence: list[int]) -> None:
-    model = CountingModel()
-    with pytest.raises(InvalidInput, match="from 0 to 3"):
-        await Encoder(model, repository).embed_tokens("text_encoder", [[2], sequence], priority=2, timeout_s=5)
-    assert model.batches == []
-
-
-async def test_more_token_ids_than_the_model_reads_are_refused(repository: Path) -> None:
-    with pytest.raises(PayloadTooLarge, match="at most 32"):
-        await Encoder(CountingModel(), repository).embed_tokens("clip_text", [[2] * 33], priority=2, timeout_s=5)

@@ -117,7 +117,7 @@ class WordEncoder:
         await self._work("clip_image_distilled" if distilled else "clip_image")
         return np.stack([pixel_vector(picture) for picture in pictures])
 
-    def tokenise(self, model: str, texts: Sequence[str]) -> list[list[int]]:
+    def tokenise(self, model: str, texts: Sequence[str], role: TextRole) -> list[list[int]]:
         sequences = [word_tokens(text) for text in texts]
         if any(len(ids) > self.max_tokens for ids in sequences):
             raise PayloadTooLarge(f"The text encoder reads at most {self.max_tokens}.")
