@@ -37,6 +37,11 @@ class TextTokens:
         self._pad_token_id = pad_token_id
         self._buckets = (*(b for b in BUCKETS if b < max_length), max_length)
 
+    @property
+    def max_tokens(self) -> int:
+        """Longest text, in tokens without the special ones."""
+        return self.max_length - int(self._tokenizer.num_special_tokens_to_add(is_pair=False))
+
     def count(self, text: str) -> int:
         """Tokens of a text without the special ones."""
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)

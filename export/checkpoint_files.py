@@ -18,7 +18,7 @@ WEIGHT_FILES = (
 """In order of preference: safetensors first."""
 
 _INDEX = ".index.json"
-_SMALL_SUFFIXES = frozenset({".json", ".txt", ".model"})
+_SMALL_SUFFIXES = frozenset({".json", ".txt", ".model", ".jinja"})
 _MODEL_CARD = "README.md"
 _POOLING = "Pooling/config.json"
 

@@ -35,7 +35,7 @@ def publication(repository: Path, models: Sequence[str], *, replace: bool) -> It
     created = not repository.exists()
     try:
         repository.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(repository)
+        remove_abandoned(repository)
         staging = Path(tempfile.mkdtemp(prefix=f"{STAGING_PREFIX}{os.getpid()}-", dir=repository))
     except OSError as exc:
         raise DependencyFailed("disk", f"The model repository cannot be written to: {exc.strerror}.") from exc
@@ -112,7 +112,7 @@ def _move_into_place(repository: Path, staging: Path, models: Sequence[str]) -> 
         raise
 
 
-def _remove_abandoned(repository: Path) -> None:
+def remove_abandoned(repository: Path) -> None:
     """Staging folders of exports that were killed; those of live ones stay."""
     for folder in repository.glob(f"{STAGING_PREFIX}*-*"):
         pid = folder.name.removeprefix(STAGING_PREFIX).partition("-")[0]

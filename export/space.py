@@ -24,19 +24,21 @@ def write_space(repository: Path, means_file: Path) -> Space:
         BadMessage: the means do not fit the towers.
     """
     measured: dict[str, Any] = json.loads(means_file.read_text())
-    encoders = {}
+    manifests: dict[str, dict[str, Any]] = {}
     for tower, model in _MODEL_OF_TOWER.items():
         manifest = repository / model / "manifest.json"
         if not manifest.is_file():
             raise ConfigurationError(f"The model '{model}' must be exported before the space is described.")
-        encoders[tower] = f"{model}@{json.loads(manifest.read_text())['sha256']}"
+        manifests[tower] = json.loads(manifest.read_text())
     data = msgspec.json.encode(
         Space(
-            encoders=encoders,
+            encoders={tower: f"{model}@{manifests[tower]['sha256']}" for tower, model in _MODEL_OF_TOWER.items()},
             text_dim=measured["text_dim"],
             image_dim=measured["image_dim"],
             centred=measured["centred"],
             means=measured["means"],
+            query_prefix=manifests["text"].get("query_prefix", ""),
+            passage_prefix=manifests["text"].get("passage_prefix", ""),
         )
     )
     space = read_space(data)

@@ -6,8 +6,9 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -39,6 +40,35 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor], path: Path, *, max_le
     free = {0: batch}
     if max_length is not None:
         free[1] = torch.export.Dim("sequence", min=2, max=max_length)
+    model = _exported(module, inputs, [_OUTPUT], [dict(free) for _ in inputs])
+    _name_output(model)
+    _save(model, module, path)
+
+
+def trace_graph(
+    module: nn.Module,
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    free: Mapping[str, Mapping[int, Any]],
+    path: Path,
+) -> None:
+    """Write a module of any inputs and outputs as ONNX.
+
+    Args:
+        outputs: names, none of which the tracer uses for something else.
+        free: by input, the dimensions that may vary (`torch.export.Dim`).
+
+    Raises:
+        DependencyFailed: PyTorch cannot trace it.
+    """
+    model = _exported(module, inputs, outputs, [dict(free.get(name, {})) for name in inputs])
+    _forget_notes(model)
+    _save(model, module, path)
+
+
+def _exported(
+    module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], shapes: Sequence[dict[int, Any]]
+) -> onnx.ModelProto:
     module.eval()
     try:
         with _quiet(), torch.no_grad():
@@ -46,16 +76,19 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor], path: Path, *, max_le
                 module,
                 tuple(inputs.values()),
                 input_names=list(inputs),
-                output_names=[_OUTPUT],
-                dynamic_shapes=[dict(free) for _ in inputs],
+                output_names=list(outputs),
+                dynamic_shapes=list(shapes),
                 opset_version=OPSET,
                 dynamo=True,
                 verbose=False,
             )
     except (torch.onnx.errors.OnnxExporterError, torch._dynamo.exc.TorchDynamoException) as exc:
         raise DependencyFailed("torch", f"PyTorch cannot trace this model: {str(exc).splitlines()[0]}") from exc
-    model = program.model_proto
-    _name_output(model)
+    model: onnx.ModelProto = program.model_proto
+    return model
+
+
+def _save(model: onnx.ModelProto, module: nn.Module, path: Path) -> None:
     model.ir_version = min(model.ir_version, IR_VERSION)
     weights_bytes = sum(parameter.numel() * 4 for parameter in module.parameters())
     onnx.save(model, path, save_as_external_data=weights_bytes > _INLINE_BYTES, location=f"{path.stem}.weights")
@@ -71,6 +104,11 @@ def _name_output(model: onnx.ModelProto) -> None:
                 names[place] = renamed.get(name, name)
     for each in (*graph.output, *graph.value_info, *graph.initializer):
         each.name = renamed.get(each.name, each.name)
+    _forget_notes(model)
+
+
+def _forget_notes(model: onnx.ModelProto) -> None:
+    graph = model.graph
     # The tracer's notes (source lines, module paths) are as large as a small model and name the machine's files.
     for each in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
         del each.metadata_props[:]

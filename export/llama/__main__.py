@@ -12,10 +12,8 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from contracts.errors import ConfigurationError, TriremeError
+from contracts.errors import NotFound, TriremeError
 from export.llama.checkpoint import Source
-
-CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.jinja", "README.md")
 
 
 def main() -> int:
@@ -54,23 +52,16 @@ def _arguments() -> argparse.Namespace:
 
 
 def _source(checkpoint: str, revision: str | None) -> Source:
-    """The checkpoint's folder; a hub id is downloaded, code files left out."""
+    """The checkpoint's folder, which of a hub id is downloaded."""
     folder = Path(checkpoint)
     if folder.is_dir():
         return Source(folder, folder.resolve().name)
     if folder.is_absolute() or checkpoint.count("/") != 1:
-        raise ConfigurationError(f"{checkpoint} is neither a folder nor a hub id such as owner/name.")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        raise NotFound(f"'{checkpoint}' is neither a folder nor a hub id (owner/name).")
+    from export.hub import download
 
-    _say(f"Downloading {checkpoint}")
-    try:
-        found = Path(snapshot_download(checkpoint, revision=revision, allow_patterns=list(CHECKPOINT_FILES)))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as exc:
-        raise ConfigurationError(
-            f"{checkpoint} could not be downloaded. Gated checkpoints need an accepted licence and HF_TOKEN."
-        ) from exc
-    return Source(found, checkpoint, found.name)
+    found = download(checkpoint, revision, progress=_say)
+    return Source(found.folder, checkpoint, found.commit)
 
 
 def _say(text: str) -> None:

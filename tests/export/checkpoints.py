@@ -15,7 +15,6 @@ from transformers import (
     CLIPImageProcessorPil,
     CLIPModel,
     CLIPTextConfig,
-    CLIPTokenizerFast,
     CLIPVisionConfig,
     DistilBertConfig,
     DistilBertModel,
@@ -29,13 +28,13 @@ from transformers import (
     XLMRobertaModel,
 )
 
-SEED = 20261123
+from export.seeded import SEED, clip_tokenizer
+
 WIDTH = 32
 SIZE = 32
 LIMIT = 24
 """Longest text, special tokens counted, of the tiny CLIPs."""
 
-_BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
 _WORDS = (
     "the",
     "a",
@@ -67,18 +66,11 @@ def sized(**changes: Any) -> dict[str, Any]:
     }
 
 
-def clip_tokenizer() -> CLIPTokenizerFast:
-    """Bytes and words' ends, as CLIP's own vocabulary begins, without merges."""
-    tokens = [*_BYTES, *(f"{each}</w>" for each in _BYTES), "<|startoftext|>", "<|endoftext|>"]
-    vocabulary = {token: number for number, token in enumerate(tokens)}
-    return CLIPTokenizerFast(vocab=vocabulary, merges=[])
-
-
 def bert_tokenizer(pad: int = 0) -> PreTrainedTokenizerFast:
     """WordPiece with single letters and a few words; the padding token has the id `pad`, 0 or 1."""
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)] + [str(digit) for digit in range(10)]
     first = ["[PAD]", "[UNK]"] if pad == 0 else ["[UNK]", "[PAD]"]
-    tokens = [*first, "[CLS]", "[SEP]", *_WORDS, *letters, *(f"##{each}" for each in letters)]
+    tokens = dict.fromkeys([*first, "[CLS]", "[SEP]", *_WORDS, *letters, *(f"##{each}" for each in letters)])
     tokenizer = Tokenizer(models.WordPiece({token: n for n, token in enumerate(tokens)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -178,21 +170,3 @@ def tiny_sentence_encoder(folder: Path, family: str) -> Path:
         )
         return tiny_bert(folder, "mean", DistilBertModel(small))
     return tiny_bert(folder, family.removeprefix("bert_"))
-
-
-def seeded_vit_b_32(folder: Path) -> Path:
-    """A CLIP of the full size of ViT-B/32 (151 million parameters) with seeded weights."""
-    tokenizer = clip_tokenizer()
-    ends = {
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
-    torch.manual_seed(SEED)
-    config = CLIPConfig(
-        text_config={"vocab_size": 49408, **ends}, vision_config={"patch_size": 32}, projection_dim=512
-    )
-    CLIPModel(config).eval().save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    CLIPImageProcessorPil().save_pretrained(folder)
-    return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -152,3 +153,26 @@ def test_the_command_says_what_is_wrong_in_one_line(checkpoint: Path, tmp_path: 
         assert told in done.stderr
         assert "Traceback" not in done.stderr
     assert not (tmp_path / "repository").exists()
+
+
+def test_a_hub_id_is_fetched_by_commit_with_its_chat_template(checkpoint: Path, tmp_path: Path) -> None:
+    from tests.export.local_hub import LocalHub, serving
+
+    with serving(LocalHub("owner/tiny-llama", {"main": checkpoint})) as hub:
+        command = [sys.executable, "-m", "export.llama", "owner/tiny-llama", "--precision", "fp32"]
+        command += ["--repository", str(tmp_path / "repository")]
+        settings = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "cache")}
+        done = subprocess.run(
+            command,
+            cwd=CHECKOUT,
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "chat_template.jinja" in hub.fetched
+        commit = hub.commit()
+    manifest = json.loads((tmp_path / "repository" / "llama" / "manifest.json").read_text())
+    assert (manifest["source"], manifest["revision"]) == ("owner/tiny-llama", commit)
