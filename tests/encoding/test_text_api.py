@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from contracts.errors import ConfigurationError, DependencyDown, DependencyFailed, NotFound, PayloadTooLarge
+from contracts.errors import ConfigurationError, DependencyDown, DependencyFailed, PayloadTooLarge
 from contracts.space import Space
 from encoding.encoder import Encoder
 from encoding.manifests import TextApiManifest
@@ -105,10 +105,6 @@ async def test_pictures_and_clips_words_still_come_from_triton(tmp_path: Path) -
         picture = np.full((8, 8, 3), 7, np.uint8)
         assert (await encoder.embed_pictures([picture], priority=1, timeout_s=5))[0, 0] == 7
         assert (await encoder.embed_query_words("three word question", timeout_s=5)).shape == (IMAGE_DIM,)
-        [ids] = encoder.tokenise("clip_text", ["three word question"])
-        assert (await encoder.embed_tokens("clip_text", [ids], priority=2, timeout_s=5)).shape == (1, IMAGE_DIM)
-        with pytest.raises(NotFound, match="not served here"):
-            encoder.tokenise("text_encoder", ["three word question"])
     assert len(server.requests) == asked
 
 
