@@ -14,7 +14,7 @@ import asyncio
 import dataclasses
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ from stack.home import DEFAULT_HOME
 from stack.setup_paths import SetupPaths
 
 _ROOT = DEFAULT_HOME / "bench-models"
+BUSY_SHARE = 0.2
+BUSY = "The machine was busy when this began: the ratios say little."
 
 
 @dataclass(slots=True)
@@ -127,6 +129,11 @@ def as_json(result: Result, machine: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def is_busy(machine: Mapping[str, Any]) -> bool:
+    """Whether others had work for a fifth of the cores when it began."""
+    return float(machine["load_1min"]) > BUSY_SHARE * int(machine["cores"])
+
+
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -161,6 +168,8 @@ def main() -> None:
     shown = sheets(result.figures, result.left_out, judge(result.figures, result.end_to_end))
     print_sheets(shown)
     about = ", ".join(f"{name} {value}" for name, value in {**machine, **result.versions}.items())
+    if is_busy(machine):
+        about = f"{BUSY} {about}"
     print(about)
     _write(arguments.json, msgspec.json.format(msgspec.json.encode(as_json(result, machine), enc_hook=str)))
     if arguments.markdown:

@@ -73,6 +73,11 @@ class ModelFigures:
         return median(self._in_process())
 
     @property
+    def in_process_cores(self) -> float:
+        """Cores that the engine had in process, at the best batch size."""
+        return median(each.alone[self.best_batch].cores for each in self.rounds)
+
+    @property
     def in_process_ms(self) -> float:
         """One row in process."""
         return median(each.alone[1].median_ms for each in self.rounds)

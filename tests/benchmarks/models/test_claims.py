@@ -23,7 +23,7 @@ def served(per_s: float, p50_ms: float = 10.0) -> Served:
 
 
 def turn(single_per_s: float, batched_per_s: float, served_per_s: float, alone_ms: float = 8.0) -> Round:
-    alone = {1: Alone(1, single_per_s, alone_ms), 8: Alone(8, batched_per_s, 60.0)}
+    alone = {1: Alone(1, single_per_s, alone_ms, 1.9), 8: Alone(8, batched_per_s, 60.0, 1.8)}
     return Round(alone, served(served_per_s / 2, alone_ms + 2.5), served(served_per_s))
 
 
