@@ -29,11 +29,15 @@ class Agreement:
 
     Args:
         reference: model whose vectors they are; the model itself where its family has no fp32.
+        cosines: of every input.
     """
 
     reference: str
-    min_cosine: float
-    mean_cosine: float
+    cosines: tuple[float, ...]
+
+    def below(self, limit: float) -> int:
+        """How many inputs agree less than that."""
+        return sum(cosine < limit for cosine in self.cosines)
 
 
 @dataclass(frozen=True, slots=True)
