@@ -104,9 +104,18 @@ class Encoder:
     async def embed_query_words(
         self, words: str, *, timeout_s: float, trace: TraceContext | None = None
     ) -> Vector:
-        """A question's words by the CLIP text tower, float32 [image_dim]. Errors as in `embed_texts`."""
-        vectors = await self._clip_text.embed(
-            [words], role="query", priority=PRIORITY_QUERY, timeout_s=timeout_s, trace=trace
+        """A question's words by the CLIP text tower, float32 [image_dim]. Errors as in `embed_texts`.
+
+        CLIP's own towers read 77 tokens: of a longer question the beginning counts here, as in CLIP's own
+        processor, and all of it in the text half. A tower that serves both halves refuses what it cannot read.
+        """
+        clip_text = self._clip_text
+        if self.shares_text_tower:
+            sequences = clip_text.tokenise([words], "query")
+        else:
+            sequences = [clip_text.tokenise_beginning(words)]
+        vectors = await clip_text.embed_tokens(
+            sequences, priority=PRIORITY_QUERY, timeout_s=timeout_s, trace=trace
         )
         row: Vector = vectors[0]
         return row

@@ -56,6 +56,11 @@ class TextTokens:
         self._refuse_long(sequences)
         return sequences
 
+    def beginning(self, text: str) -> list[int]:
+        """Token ids of as much of a text as the model takes; the last one is kept, as it ends the text."""
+        ids: list[int] = self._tokenizer.encode(text).ids
+        return ids if len(ids) <= self.max_length else [*ids[: self.max_length - 1], ids[-1]]
+
     def check(self, sequences: Sequence[Sequence[int]]) -> None:
         """Refuse token ids that are not this tokenizer's.
 

@@ -102,6 +102,10 @@ class ServedTextEncoder:
         """Token ids of texts, with the prefix of their role and special tokens. Raises PayloadTooLarge."""
         return self._tokens.ids([self._prefixes[role] + text for text in texts])
 
+    def tokenise_beginning(self, text: str) -> list[int]:
+        """Token ids of a question, as far as the model reads."""
+        return self._tokens.beginning(self._prefixes["query"] + text)
+
     async def embed_tokens(
         self,
         sequences: Sequence[Sequence[int]],

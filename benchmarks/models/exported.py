@@ -93,7 +93,7 @@ class BenchRepository:
             staged = folder.with_name(f"{VIT}.new")
             shutil.rmtree(staged, ignore_errors=True)
             staged.mkdir(parents=True)
-            await self._run((str(self.export_python), "-m", "export.seeded", str(staged)))
+            await self._run((str(self.export_python), "-m", "export.seeded", "clip-vit-b-32", str(staged)))
             staged.rename(folder)
         return folder
 

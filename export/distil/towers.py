@@ -75,7 +75,7 @@ class CaptionTower:
 
     def fits(self, text: str) -> bool:
         """Whether the tower reads the text whole, special tokens counted."""
-        return self._tokens.count(text) <= self.manifest.max_length - 2
+        return self._tokens.count(text) <= self._tokens.max_tokens
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Captions to unit vectors FP32 [n, dim]; those of like length run together.

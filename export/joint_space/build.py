@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from contracts.space import TOWERS, Space, Tower
-from contracts.tensors import CLIP_IMAGE, CLIP_TEXT, TEXT_ENCODER
 from export.joint_space.measure import Centring, Sample, judge
 from export.joint_space.new_repository import copy_model, new_repository, refuse_used_folder, renamed
 from export.joint_space.towers import Towers, measure, open_towers
 from export.publish import write_manifest
 from export.request import Progress, quiet
 from export.sample_inputs import SAMPLES
-from export.space import write_space
+from export.space import MODEL_OF_TOWER, describe_space
 
 CARD = "space_card.json"
-MODEL_OF: Mapping[Tower, str] = {"text": TEXT_ENCODER, "clip_text": CLIP_TEXT, "clip_image": CLIP_IMAGE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +72,12 @@ def make_space(request: SpaceRequest, progress: Progress = quiet) -> SpaceReport
     progress(f"Writing {request.into.name}")
     with new_repository(request.into) as staged:
         for tower, name in exported.items():
-            copy_model(request.repository / name, staged / MODEL_OF[tower])
-            manifest = _manifest(request.repository / name, MODEL_OF[tower])
-            write_manifest(staged / MODEL_OF[tower], manifest)
+            copy_model(request.repository / name, staged / MODEL_OF_TOWER[tower])
+            manifest = _manifest(request.repository / name, MODEL_OF_TOWER[tower])
+            write_manifest(staged / MODEL_OF_TOWER[tower], manifest)
         space = _describe(staged, towers, samples, centring)
         for tower in TOWERS:
-            _admit(staged / MODEL_OF[tower], tower, space, len(samples[tower]))
+            _admit(staged / MODEL_OF_TOWER[tower], tower, space, len(samples[tower]))
         report = SpaceReport(
             space.space_id,
             space.text_dim,
@@ -101,10 +98,7 @@ def _describe(staged: Path, towers: Towers, samples: Mapping[Tower, Sample], cen
         "centred": centring.centred,
         "means": {tower: [round(float(value), 6) for value in samples[tower].mean] for tower in TOWERS},
     }
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as means:
-        json.dump(measured, means)
-        means.flush()
-        return write_space(staged, Path(means.name))
+    return describe_space(staged, measured)
 
 
 def _manifest(exported: Path, name: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,13 +28,8 @@ THREADS = 2
 
 @dataclass(frozen=True, slots=True)
 class Towers:
-    """The exported models that a space is made of.
+    """The exported models that a space is made of."""
 
-    Args:
-        passage_prefix: what the text encoder was trained to see before a passage.
-    """
-
-    passage_prefix: str
     text: CaptionTower
     clip_text: CaptionTower
     clip_image: PictureTeacher
@@ -58,9 +52,7 @@ def open_towers(repository: Path, text: str, clip: str) -> Towers:
     for name in (text, f"{clip}_text", f"{clip}_image"):
         if not (repository / name / "manifest.json").is_file():
             raise NotFound(f"There is no exported model '{name}' in '{repository.name}'.")
-    manifest = json.loads((repository / text / "manifest.json").read_text(encoding="utf-8"))
     towers = Towers(
-        manifest.get("passage_prefix", ""),
         CaptionTower(repository, text, THREADS),
         CaptionTower(repository, f"{clip}_text", THREADS),
         PictureTeacher(repository, f"{clip}_image", THREADS),
@@ -89,7 +81,8 @@ def measure(
             f"{len(pairs.pictures)} captioned pictures are too few to judge by: at least {LEAST_PAIRS}."
         )
     texts = sample_texts(samples, MAX_TEXTS)
-    passages = [text for text in (towers.passage_prefix + text for text in texts) if towers.text.fits(text)]
+    prefixed = [towers.text.manifest.passage_prefix + text for text in texts]
+    passages = [text for text in prefixed if towers.text.fits(text)]
     progress(f"Running the text encoder over {len(passages)} texts")
     of_text = _halves("texts", *(towers.text.embed(part) for part in split(passages)))
     words = split([text for text in texts if towers.clip_text.fits(text)]) if pairs is None else _captions(pairs)

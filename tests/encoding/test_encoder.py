@@ -125,6 +125,22 @@ async def test_nothing_to_embed_is_an_empty_array(repository: Path) -> None:
     assert vectors.shape == (0, DIM)
 
 
+async def test_a_question_is_read_by_clip_as_far_as_clip_reads(repository: Path) -> None:
+    path = repository / "clip_text" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sha256": "clips own", "max_length": 8}))
+    encoder = Encoder(CountingModel(), repository)
+    long = await encoder.embed_query_words("a " * 20 + "b", timeout_s=5)
+    # Seven from the beginning and the last token, which ends a text.
+    assert long[0] == 7 * 2 + 3
+    short = await encoder.embed_query_words("a " * 7 + "b", timeout_s=5)
+    assert short[0] == long[0]
+
+
+async def test_a_question_is_never_cut_for_a_tower_that_serves_the_text_half_too(repository: Path) -> None:
+    with pytest.raises(PayloadTooLarge, match=r"33 tokens.* at most 32"):
+        await Encoder(CountingModel(), repository).embed_query_words("a " * 33, timeout_s=5)
+
+
 def test_equal_weights_mean_one_shared_text_tower(repository: Path) -> None:
     assert Encoder(CountingModel(), repository).shares_text_tower
 

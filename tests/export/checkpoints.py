@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertModel,
@@ -18,7 +17,6 @@ from transformers import (
     CLIPVisionConfig,
     DistilBertConfig,
     DistilBertModel,
-    PreTrainedTokenizerFast,
     VisionTextDualEncoderConfig,
     VisionTextDualEncoderModel,
     ViTConfig,
@@ -28,31 +26,12 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from export.seeded import SEED, clip_tokenizer
+from export.seeded import SEED, bert_tokenizer, clip_tokenizer
 
 WIDTH = 32
 SIZE = 32
 LIMIT = 24
 """Longest text, special tokens counted, of the tiny CLIPs."""
-
-_WORDS = (
-    "the",
-    "a",
-    "of",
-    "and",
-    "to",
-    "in",
-    "is",
-    "are",
-    "##s",
-    "##ing",
-    "##ed",
-    "query",
-    "passage",
-    ":",
-    ".",
-    ",",
-)
 
 
 def sized(**changes: Any) -> dict[str, Any]:
@@ -64,23 +43,6 @@ def sized(**changes: Any) -> dict[str, Any]:
         "num_attention_heads": 2,
         **changes,
     }
-
-
-def bert_tokenizer(pad: int = 0) -> PreTrainedTokenizerFast:
-    """WordPiece with single letters and a few words; the padding token has the id `pad`, 0 or 1."""
-    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)] + [str(digit) for digit in range(10)]
-    first = ["[PAD]", "[UNK]"] if pad == 0 else ["[UNK]", "[PAD]"]
-    tokens = dict.fromkeys([*first, "[CLS]", "[SEP]", *_WORDS, *letters, *(f"##{each}" for each in letters)])
-    tokenizer = Tokenizer(models.WordPiece({token: n for n, token in enumerate(tokens)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
-    )
 
 
 def livelier(model: Any) -> Any:

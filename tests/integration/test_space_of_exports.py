@@ -70,7 +70,7 @@ async def test_tritons_vectors_are_those_of_the_exported_graphs(other: RunningSt
     client = TritonClient(f"127.0.0.1:{other.process('triton').ports['grpc']}")
     encoder = Encoder(client, repository)
     try:
-        texts = await encoder.embed_texts(SENTENCES, priority=2, timeout_s=30)
+        texts = await encoder.embed_texts(SENTENCES, role="passage", priority=2, timeout_s=30)
         words = await encoder.embed_query_words("a cat", timeout_s=30)
         pixels = [encoder.prepare_picture(picture(seed)) for seed in range(11)]
         pictures = await encoder.embed_pictures(pixels, priority=2, timeout_s=30)
@@ -98,6 +98,16 @@ def test_documents_are_found_by_their_words_and_by_their_pictures(other: Running
         shown = other.client.search(image=png(number), filter=only).hits[0]
         assert shown.source == f"{number}.png"
         assert shown.image_score == pytest.approx(1.0, abs=2e-3)
+
+
+def test_a_question_that_is_too_long_for_clip_is_answered_by_the_text_half(
+    other: RunningStack, repository: Path
+) -> None:
+    question = " ".join(["rain in the old town"] * 2)
+    assert CaptionTower(repository, "text_encoder").fits(question)
+    assert not CaptionTower(repository, "clip_text").fits(question)
+    hits = other.client.search(question, filter=Filter(collections=(COLLECTION,))).hits
+    assert hits[0].source == "1.txt"
 
 
 def test_a_sample_of_many_pages_is_cut_to_what_the_encoder_reads(other: RunningStack) -> None:

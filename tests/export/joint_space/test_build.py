@@ -16,8 +16,9 @@ from contracts.joint import half
 from encoding.encoder import Encoder
 from encoding.manifests import load_space
 from export.distil.towers import CaptionTower, PictureTeacher
-from export.joint_space.build import MODEL_OF, SpaceRequest, make_space
+from export.joint_space.build import SpaceRequest, make_space
 from export.sample_inputs import SAMPLES, sample_pictures, sample_texts
+from export.space import MODEL_OF_TOWER
 from tests.export.joint_space.models import (
     IMAGE_DIM,
     TEXT_DIM,
@@ -54,7 +55,7 @@ def test_a_space_of_two_widths_can_be_opened_by_the_stacks_encoder(tmp_path: Pat
     assert space.dim == TEXT_DIM + IMAGE_DIM
     encoder = Encoder(NoServer(), tmp_path / "space")
     assert not encoder.shares_text_tower
-    for tower, model in MODEL_OF.items():
+    for tower, model in MODEL_OF_TOWER.items():
         manifest = json.loads((tmp_path / "space" / model / "manifest.json").read_text())
         assert manifest["model"] == model
         assert manifest["space_id"] == report.space_id
