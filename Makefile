@@ -8,7 +8,7 @@ APP     := .venv/.installed
 DEV     := .venv/.installed-dev
 EXPORT  := .venv-export/.installed
 PERF    := .venv-perf/.installed
-FAST    := not integration and not chaos and not browser and not export_env
+FAST    := not integration and not chaos and not browser and not export_env and not full_size
 # perf_analyzer is linked with it.
 LIBB64  := /usr/lib/$(shell uname -m)-linux-gnu/libb64.so.0d
 ARGS    ?=
@@ -17,7 +17,7 @@ COMPILE := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --n
 
 .DEFAULT_GOAL := help
 .PHONY: help demo setup up check test test-integration test-browser test-chaos test-export format pins bench soak clean \
-	system-packages export-environment bench-models perf-environment
+	system-packages export-environment full-size bench-models perf-environment
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -70,6 +70,9 @@ bench-models: $(DEV) $(EXPORT) perf-environment setup ## Every model served by T
 
 perf-environment: $(PERF) ## perf_analyzer, and as root the system's library that it needs
 	@sh scripts/system_packages.sh $(LIBB64)=libb64-0d
+
+full-size: $(DEV) $(EXPORT) setup ## Exports ViT-B/32, ViT-L/14 and a MiniLM of seeded weights and serves them; 8 GB, half an hour
+	$(PYTHON) -m pytest -m full_size $(ARGS)
 
 soak: $(DEV) setup ## The chaos tests again and again, 10 rounds unless ROUNDS says otherwise
 	for round in $$(seq $(or $(ROUNDS),10)); do $(PYTHON) -m pytest -m chaos -q $(ARGS) || exit 1; done

@@ -116,8 +116,8 @@ def _vit(width: int, layers: int, patch: int, **changes: int) -> dict[str, int]:
 
 _TEXT_768 = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "projection_dim": 768}
 
-# Sizes as in the config.json of openai/clip-vit-base-patch32, openai/clip-vit-large-patch14,
-# sentence-transformers/all-MiniLM-L6-v2.
+# Sizes as in the config.json of openai/clip-vit-base-patch32, openai/clip-vit-large-patch14 and
+# sentence-transformers/all-MiniLM-L6-v2; the tiny ones are for tests of the same steps.
 SIZES: Mapping[str, Callable[[Path], Path]] = MappingProxyType(
     {
         "clip-vit-b-32": partial(seeded_clip, config={"vision_config": _vit(768, 12, 32), "projection_dim": 512}),
@@ -127,6 +127,34 @@ SIZES: Mapping[str, Callable[[Path], Path]] = MappingProxyType(
                 "vision_config": _vit(1024, 24, 14, projection_dim=768),
                 "text_config": _TEXT_768,
                 "projection_dim": 768,
+            },
+        ),
+        # The picture tower of laion/CLIP-ViT-H-14-laion2B-s32B-b79K, 2.5 GB; its text tower is that of B/32.
+        "clip-vit-h-14-picture": partial(
+            seeded_clip,
+            config={
+                "vision_config": _vit(1280, 32, 14, num_attention_heads=16, projection_dim=1024),
+                "projection_dim": 1024,
+            },
+        ),
+        "clip-tiny": partial(
+            seeded_clip,
+            config={
+                "vision_config": _vit(128, 2, 8, image_size=32),
+                "text_config": {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 2}
+                | {"num_hidden_layers": 2, "vocab_size": 514},
+                "projection_dim": 48,
+            },
+        ),
+        "bert-tiny": partial(
+            seeded_bert,
+            config={
+                "vocab_size": 100,
+                "hidden_size": 64,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 2,
+                "intermediate_size": 128,
+                "pad_token_id": 0,
             },
         ),
         "minilm-l6": partial(

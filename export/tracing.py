@@ -21,17 +21,25 @@ OPSET = 18
 IR_VERSION = 9
 """What servers of 2024 and later read; newer files say nothing more."""
 
-# Beyond this the weights go into a file of their own: protobuf ends at 2 GiB.
-_INLINE_BYTES = 1_500_000_000
+INLINE_BYTES = 1_500_000_000
+"""Beyond this the weights go into a file of their own: protobuf ends at 2 GiB."""
 # A name no operator has: "embedding" is also what the tracer calls the result of a table look-up.
 _OUTPUT = "trireme_unit_vector"
 
 
-def trace(module: nn.Module, inputs: Mapping[str, Tensor], path: Path, *, max_length: int | None = None) -> None:
+def trace(
+    module: nn.Module,
+    inputs: Mapping[str, Tensor],
+    path: Path,
+    *,
+    max_length: int | None = None,
+    inline_bytes: int = INLINE_BYTES,
+) -> None:
     """Write the module as ONNX; its output is called `embedding`.
 
     Args:
         inputs: an example, [batch, ...] each; dimension 0 is free, and with `max_length` dimension 1 too.
+        inline_bytes: weights that are larger lie in a file beside the graph, called after it.
 
     Raises:
         DependencyFailed: PyTorch cannot trace it.
@@ -42,7 +50,7 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor], path: Path, *, max_le
         free[1] = torch.export.Dim("sequence", min=2, max=max_length)
     model = _exported(module, inputs, [_OUTPUT], [dict(free) for _ in inputs])
     _name_output(model)
-    _save(model, module, path)
+    _save(model, module, path, inline_bytes)
 
 
 def trace_graph(
@@ -88,10 +96,10 @@ def _exported(
     return model
 
 
-def _save(model: onnx.ModelProto, module: nn.Module, path: Path) -> None:
+def _save(model: onnx.ModelProto, module: nn.Module, path: Path, inline_bytes: int = INLINE_BYTES) -> None:
     model.ir_version = min(model.ir_version, IR_VERSION)
     weights_bytes = sum(parameter.numel() * 4 for parameter in module.parameters())
-    onnx.save(model, path, save_as_external_data=weights_bytes > _INLINE_BYTES, location=f"{path.stem}.weights")
+    onnx.save(model, path, save_as_external_data=weights_bytes > inline_bytes, location=f"{path.stem}.weights")
 
 
 def _name_output(model: onnx.ModelProto) -> None:

@@ -22,6 +22,7 @@ NEED_TORCH = (
     "test_failed_exports.py",
     "test_hub.py",
     "test_precision.py",
+    "test_tracing.py",
     "text/test_encoders.py",
 )
 # Triton's protobuf is in the running system's environment.
