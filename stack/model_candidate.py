@@ -111,8 +111,15 @@ def read_configs(folder: Path) -> Mapping[str, str]:
     return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
-def write_configs(folder: Path, configs: Mapping[str, str]) -> None:
-    """Write those that differ; others stay."""
+def restore_configs(folder: Path, configs: Mapping[str, str]) -> None:
+    """Make these the model's configurations again, and the only ones."""
+    for place in read_configs(folder).keys() - configs.keys():
+        (folder / place).unlink()
+    put_configs(folder, configs)
+
+
+def put_configs(folder: Path, configs: Mapping[str, str]) -> None:
+    """Write those that differ; others, such as an operator's own, stay."""
     for place, text in configs.items():
         path = folder / place
         path.parent.mkdir(exist_ok=True)

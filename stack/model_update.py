@@ -21,7 +21,14 @@ from contracts.tensors import EMBEDDING, PRIORITY_UPLOAD
 from export.parity import run_graph
 from export.same_vectors import Reference, reference_of, smallest_cosine, threshold_of
 from runtime.triton import TritonClient
-from stack.model_candidate import Candidate, check_same_interface, gives_vectors, read_configs, write_configs
+from stack.model_candidate import (
+    Candidate,
+    check_same_interface,
+    gives_vectors,
+    put_configs,
+    read_configs,
+    restore_configs,
+)
 from stack.model_versions import MANIFEST, REFERENCE, StandsFor, read_facts, versions_on_disk
 from stack.servers.triton_control import ModelControl
 from stack.servers.triton_probe import probe_models
@@ -77,11 +84,11 @@ class ModelUpdate:
         proof, reference = self._proof(model, candidate)
         version = await self._next_version(model)
         before = read_configs(folder)
+        self.say(f"Installing version {version}")
+        _install(candidate, folder, version, proof)
         try:
-            self.say(f"Installing version {version}")
-            _install(candidate, folder, version, proof)
             if self.with_config:
-                write_configs(folder, read_configs(candidate.folder))
+                put_configs(folder, read_configs(candidate.folder))
             self.say("Loading it beside the one that serves")
             await self.control.load(model)
             self.say("Asking it")
@@ -89,7 +96,7 @@ class ModelUpdate:
         except BaseException:
             self.say(f"Going back to version {serving}")
             shutil.rmtree(folder / str(version), ignore_errors=True)
-            write_configs(folder, before)
+            restore_configs(folder, before)
             await self.control.load(model)
             raise
         return Update(model, version, serving, candidate.precision, proof.min_cosine if proof else None, served)

@@ -14,7 +14,7 @@ import asyncio
 import dataclasses
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ from stack.home import DEFAULT_HOME
 from stack.setup_paths import SetupPaths
 
 _ROOT = DEFAULT_HOME / "bench-models"
+BUSY_SHARE = 0.2
+BUSY = "The machine was busy when this began: the ratios say little."
 
 
 @dataclass(slots=True)
@@ -48,13 +50,19 @@ class Result:
     end_to_end: list[EndToEnd] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
+    def fail(self, subjects: Sequence[Subject], reason: str) -> None:
+        """Leave out those that are not done yet."""
+        known = {each.subject.model for each in self.figures} | {each.model for each in self.left_out}
+        self.left_out += [
+            LeftOut(each.model, reason, is_failure=True) for each in subjects if each.model not in known
+        ]
+
 
 async def run(plan: Plan, wanted: Sequence[str] | None, paths: SetupPaths) -> Result:
     """Everything, one repository after the other.
 
     Raises:
         ConfigurationError: perf_analyzer or the set-up is missing. InvalidInput: an unknown model.
-        DependencyDown: the server did not start.
     """
     (_ROOT / "run").mkdir(parents=True, exist_ok=True)
     perf = find_perf_analyzer(paths.checkout / ".venv-perf", paths.serving, _ROOT / "lib")
@@ -66,8 +74,13 @@ async def run(plan: Plan, wanted: Sequence[str] | None, paths: SetupPaths) -> Re
     made = [await bench.subject(each, _say) for each in WANTED if wanted is None or each.model in wanted]
     result.left_out += [each for each in made if isinstance(each, LeftOut)]
     for subjects in (demo, [each for each in made if isinstance(each, Subject)]):
-        if subjects:
+        if not subjects:
+            continue
+        try:
             await _measure(subjects, plan, perf, paths, result)
+        except TriremeError as exc:
+            # What the other repository gave still counts.
+            result.fail(subjects, f"not measured: {exc.message}")
     return result
 
 
@@ -79,9 +92,9 @@ async def _measure(
     _say(f"starting Triton with {', '.join(each.model for each in subjects)}")
     async with embedded_triton(paths, repository, [each.model for each in subjects], _ROOT / "run") as triton:
         result.versions["tritonserver"] = triton.version
-        result.left_out += [
-            LeftOut(model, f"not served: {reason}", is_failure=True) for model, reason in triton.refused.items()
-        ]
+        for each in subjects:
+            if each.model in triton.refused:
+                result.fail([each], f"not served: {triton.refused[each.model]}")
         served = [each for each in subjects if each.model not in triton.refused]
         asking = dataclasses.replace(perf, address=triton.address)
         samples = paths.checkout / "samples"
@@ -91,12 +104,15 @@ async def _measure(
             try:
                 result.figures += await measure_family(members, setting)
             except TriremeError as exc:
-                result.left_out += [
-                    LeftOut(each.model, f"not measured: {exc.message}", is_failure=True) for each in members
-                ]
+                result.fail(members, f"not measured: {exc.message}")
         towers = [each for each in served if each.kind == "picture"]
         if repository == paths.repository and towers:
-            result.end_to_end = await measure_end_to_end(towers, triton, samples, plan.end_to_end)
+            try:
+                result.end_to_end = await measure_end_to_end(towers, triton, samples, plan.end_to_end)
+            except TriremeError as exc:
+                result.left_out.append(
+                    LeftOut("from JPEG to vector", f"not measured: {exc.message}", is_failure=True)
+                )
 
 
 def _refuse_unknown(wanted: Sequence[str] | None, known: Sequence[str]) -> None:
@@ -125,6 +141,11 @@ def as_json(result: Result, machine: dict[str, Any]) -> dict[str, Any]:
         "left_out": result.left_out,
         "claims": [{**dataclasses.asdict(each), "met": each.met} for each in claims],
     }
+
+
+def is_busy(machine: Mapping[str, Any]) -> bool:
+    """Whether others had work for a fifth of the cores when it began."""
+    return float(machine["load_1min"]) > BUSY_SHARE * int(machine["cores"])
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -161,6 +182,8 @@ def main() -> None:
     shown = sheets(result.figures, result.left_out, judge(result.figures, result.end_to_end))
     print_sheets(shown)
     about = ", ".join(f"{name} {value}" for name, value in {**machine, **result.versions}.items())
+    if is_busy(machine):
+        about = f"{BUSY} {about}"
     print(about)
     _write(arguments.json, msgspec.json.format(msgspec.json.encode(as_json(result, machine), enc_hook=str)))
     if arguments.markdown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import mean, median
 
 from benchmarks.models.end_to_end import EndToEnd
 from benchmarks.models.exported import MINILM, VIT, Wanted
@@ -49,10 +49,15 @@ class Pair:
         """int8 served over fp32 in process, round by round."""
         return median(self.int8.ratios_to(self.fp32)) if self.fp32 and self.int8 else None
 
-    @property
-    def cosine(self) -> float | None:
-        """Smallest cosine of int8 served to fp32 in process."""
-        return self.int8.agreement.min_cosine if self.fp32 and self.int8 else None
+    def cosine_claim(self, name: str) -> Claim:
+        """int8 as served beside fp32 in process, by the input that agrees least."""
+        text = f"{name} int8 served, smallest cosine to fp32 in process"
+        if self.fp32 is None or self.int8 is None:
+            return Claim(text, _LEAST_COSINE, None)
+        found = self.int8.agreement
+        below = found.below(_LEAST_COSINE)
+        note = f"mean {mean(found.cosines):.4f}; {below} of {len(found.cosines)} below {_LEAST_COSINE}"
+        return Claim(text, _LEAST_COSINE, min(found.cosines), note=note)
 
 
 def judge(figures: Sequence[ModelFigures], end_to_end: Sequence[EndToEnd]) -> list[Claim]:
@@ -65,7 +70,7 @@ def judge(figures: Sequence[ModelFigures], end_to_end: Sequence[EndToEnd]) -> li
     return [
         *_served_over_in_process(vit, minilm),
         Claim("ViT-B/32 int8 served over fp32 in process, throughput", 3.0, vit.speed_up, "x"),
-        Claim("ViT-B/32 int8 served, smallest cosine to fp32", _LEAST_COSINE, vit.cosine),
+        vit.cosine_claim("ViT-B/32"),
         Claim(
             "ViT-B/32 int8, one picture: served beyond in process",
             3.0,
@@ -79,7 +84,7 @@ def judge(figures: Sequence[ModelFigures], end_to_end: Sequence[EndToEnd]) -> li
         Claim(
             "MiniLM int8 served over fp32 in process, throughput", 2.0, minilm.speed_up, "x", note=_padding(minilm)
         ),
-        Claim("MiniLM int8 served, smallest cosine to fp32", _LEAST_COSINE, minilm.cosine),
+        minilm.cosine_claim("MiniLM"),
         *(
             Claim(
                 f"{each.model}: one picture from JPEG to vector, median",

@@ -29,11 +29,15 @@ class Agreement:
 
     Args:
         reference: model whose vectors they are; the model itself where its family has no fp32.
+        cosines: of every input.
     """
 
     reference: str
-    min_cosine: float
-    mean_cosine: float
+    cosines: tuple[float, ...]
+
+    def below(self, limit: float) -> int:
+        """How many inputs agree less than that."""
+        return sum(cosine < limit for cosine in self.cosines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,11 @@ class ModelFigures:
     def in_process_per_s(self) -> float:
         """Rows a second in process at the best batch size."""
         return median(self._in_process())
+
+    @property
+    def in_process_cores(self) -> float:
+        """Cores that the engine had in process, at the best batch size."""
+        return median(each.alone[self.best_batch].cores for each in self.rounds)
 
     @property
     def in_process_ms(self) -> float:

@@ -30,11 +30,17 @@ _ERRORS = "errors.txt"
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """The engine's speed in process with batches of one size; `median_ms` is of a batch."""
+    """The engine's speed in process with batches of one size.
+
+    Args:
+        median_ms: of a batch.
+        cores: in use on average. Fewer than the engine has threads: something else had them.
+    """
 
     batch: int
     items_per_s: float
     median_ms: float
+    cores: float
 
 
 class InProcess:
@@ -56,7 +62,7 @@ class InProcess:
     async def measure(self, batch: int, seconds: float) -> Alone:
         """Speed over whole passes for about `seconds`. Raises as `open`."""
         told = await self._ask({"batch": batch, "seconds": seconds}, seconds + ANSWER_TIMEOUT_S)
-        return Alone(batch, float(told["items_per_s"]), float(told["median_ms"]))
+        return Alone(batch, **told)
 
     async def vectors(self) -> NDArray[np.float32]:
         """The vector of every row of the inputs, run one by one. Raises as `open`."""

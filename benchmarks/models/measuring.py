@@ -146,7 +146,7 @@ async def _finish(
         cpu=cpu,
         poisson=await _open_loop(each, rounds, setting),
         shared_memory=shared,
-        agreement=Agreement(reference.subject.model, float(cosines.min()), float(cosines.mean())),
+        agreement=Agreement(reference.subject.model, tuple(cosines.tolist())),
     )
 
 

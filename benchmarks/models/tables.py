@@ -28,7 +28,7 @@ COLUMNS = (
     "queue / compute / overhead ms",
     "rows a run",
     "poisson /s: p99 ms",
-    "cores client / server / model",
+    "cores in process; client / server / model",
     "windows",
 )
 SWEEP_COLUMNS = (
@@ -113,7 +113,7 @@ def _model(each: ModelFigures) -> Row:
         ),
         f"{each.of_best(lambda served: served.rows_per_run):.1f}",
         _poisson(each),
-        str(each.cpu),
+        f"{each.in_process_cores:.2f}; {each.cpu}",
         each.stability,
     )
 

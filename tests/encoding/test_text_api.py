@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from contracts.errors import ConfigurationError, DependencyDown, DependencyFailed, PayloadTooLarge
+from contracts.errors import ConfigurationError, DependencyDown, DependencyFailed, InvalidInput, PayloadTooLarge
 from contracts.space import Space
 from encoding.encoder import Encoder
 from encoding.manifests import TextApiManifest
@@ -105,6 +105,8 @@ async def test_pictures_and_clips_words_still_come_from_triton(tmp_path: Path) -
         picture = np.full((8, 8, 3), 7, np.uint8)
         assert (await encoder.embed_pictures([picture], priority=1, timeout_s=5))[0, 0] == 7
         assert (await encoder.embed_query_words("three word question", timeout_s=5)).shape == (IMAGE_DIM,)
+        with pytest.raises(InvalidInput, match="An API embeds the texts"):
+            encoder.tokenise("text_encoder", ["three word question"], "query")
     assert len(server.requests) == asked
 
 

@@ -15,8 +15,13 @@ from contracts.tensors import LLAMA
 from export.model_config import write_configs
 from export.shapes import TowerShapes
 from stack.home import CHECKOUT
-from stack.model_candidate import check_same_interface, open_candidate, read_configs
-from stack.model_candidate import write_configs as put_configs
+from stack.model_candidate import (
+    check_same_interface,
+    open_candidate,
+    put_configs,
+    read_configs,
+    restore_configs,
+)
 
 WORDS = {"model": "words", "sha256": "aa", "dim": 32, "max_length": 64, "pad_token_id": 0, "precision": "fp32"}
 
@@ -92,11 +97,11 @@ def test_configurations_of_another_name_are_not_taken(tmp_path: Path, model: Pat
 
 def test_configurations_come_back_as_they_were(tmp_path: Path, model: Path) -> None:
     before = read_configs(model)
-    put_configs(model, read_configs(encoder(tmp_path / "new")) | {"config.pbtxt": "another"})
-    assert read_configs(model) != before
-    put_configs(model, before)
-    assert read_configs(model) == before
     assert set(before) == {"config.pbtxt", "configs/cuda.pbtxt", "configs/tensorrt.pbtxt", "configs/plan.pbtxt"}
+    put_configs(model, {"config.pbtxt": "another", "configs/h100.pbtxt": "new"})
+    assert read_configs(model) == before | {"config.pbtxt": "another", "configs/h100.pbtxt": "new"}
+    restore_configs(model, before)
+    assert read_configs(model) == before
 
 
 def test_a_language_models_export_needs_no_configuration_of_its_own(tmp_path: Path) -> None:
