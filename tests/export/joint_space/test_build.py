@@ -15,10 +15,12 @@ from contracts.errors import Conflict, InvalidInput, NotFound, SpaceMismatch
 from contracts.joint import half
 from encoding.encoder import Encoder
 from encoding.manifests import load_space
+from export.distil.admission import admit
 from export.distil.towers import CaptionTower, PictureTeacher
 from export.joint_space.build import SpaceRequest, make_space
 from export.sample_inputs import SAMPLES, sample_pictures, sample_texts
 from export.space import MODEL_OF_TOWER
+from tests.export.distil.test_admission import GOOD
 from tests.export.joint_space.models import (
     IMAGE_DIM,
     TEXT_DIM,
@@ -64,6 +66,15 @@ def test_a_space_of_two_widths_can_be_opened_by_the_stacks_encoder(tmp_path: Pat
         assert space.encoders[tower] == f"{model}@{manifest['sha256']}"
         assert f"/{model}.timing" in manifest["build_a_plan"]["trtexec"]
     assert fingerprint(tmp_path / "models") == before
+
+
+def test_a_student_of_the_spaces_picture_tower_can_be_admitted(tmp_path: Path) -> None:
+    write_models(tmp_path / "models")
+    make_space(request(tmp_path))
+    # What `trireme distil` notes of its teacher.
+    teacher = PictureTeacher(tmp_path / "space", "clip_image").manifest.sha256
+    space = load_space(tmp_path / "space")
+    assert admit(space, teacher, GOOD).space_id == space.space_id
 
 
 def test_means_are_those_of_the_samples(tmp_path: Path) -> None:
