@@ -99,7 +99,11 @@ def _exported(
 def _save(model: onnx.ModelProto, module: nn.Module, path: Path, inline_bytes: int = INLINE_BYTES) -> None:
     model.ir_version = min(model.ir_version, IR_VERSION)
     weights_bytes = sum(parameter.numel() * 4 for parameter in module.parameters())
-    onnx.save(model, path, save_as_external_data=weights_bytes > inline_bytes, location=f"{path.stem}.weights")
+    weights = path.with_suffix(".weights")
+    onnx.save(model, path, save_as_external_data=weights_bytes > inline_bytes, location=weights.name)
+    if weights.exists():
+        # onnx makes this file readable by its owner alone; a server under another user reads it.
+        weights.chmod(path.stat().st_mode)
 
 
 def _name_output(model: onnx.ModelProto) -> None:

@@ -55,8 +55,7 @@ def xlm_tokenizer() -> XLMRobertaTokenizer:
         "▁the",
         "▁cat",
         "ing",
-        "▁query",
-        "▁passage",
+        *(f"▁{word}" for word in ("query", "passage", "rain", "in", "of", "and", "is", "to")),
     ]
     special = [(token, 0.0) for token in ("<s>", "<pad>", "</s>", "<unk>")]
     # Longer pieces are likelier, as trained ones are.

@@ -37,6 +37,7 @@ def test_large_weights_lie_beside_the_graph_and_count_in_its_hash(tmp_path: Path
     trace(module, {"image": image}, version / "model.onnx", inline_bytes=100)
     assert {path.name for path in version.iterdir()} == {"model.onnx", "model.weights"}
     assert (version / "model.onnx").stat().st_size < module.weights.numel() * 4
+    assert (version / "model.weights").stat().st_mode == (version / "model.onnx").stat().st_mode
     wanted = module(image).detach().numpy()
     np.testing.assert_allclose(run_graph(version / "model.onnx", [{"image": image.numpy()}]), wanted, atol=1e-6)
     # A space's repository shares them by hard links; ONNX Runtime takes weights that have two names.
