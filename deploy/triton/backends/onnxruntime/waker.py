@@ -21,6 +21,8 @@ import triton_python_backend_utils as pb_utils
 # machine so busy that it was not; a batch that follows meanwhile makes the rest needless.
 QUIET_S = (0.001, 0.005, 0.025)
 TIMEOUT_US = 1
+MOST_WAITING = 24
+"""Requests of ours in the queue at once: a part of its 64 places, which are the callers'."""
 
 
 def needs_waker(config: dict[str, Any]) -> bool:
@@ -51,8 +53,9 @@ class BatcherWaker:
         self._due = False
         self._running = False
         self._closed = False
-        # One that comes too early is stuck in the queue itself, and must not hold up the next.
-        self._senders = ThreadPoolExecutor(max_workers=len(QUIET_S), thread_name_prefix="batcher-waker")
+        # One that finds others waiting stands behind them until it is its turn to be rejected, and must not hold up
+        # the next: with sixteen callers of sixteen shapes, three senders were all held up and the batcher slept.
+        self._senders = ThreadPoolExecutor(max_workers=MOST_WAITING, thread_name_prefix="batcher-waker")
         self._thread = threading.Thread(target=self._run, name="batcher-waker", daemon=True)
         self._thread.start()
 
