@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ _CHANNEL: list[tuple[str, int]] = [
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
 _READY_TIMEOUT_S = 2.0
+_END_TIMEOUT_S = 1.0
 
 
 class TritonClient:
@@ -116,12 +118,14 @@ class TritonClient:
                 async with asyncio.timeout(first_timeout_s):
                     result, error = await anext(responses)
                 if error is not None:
+                    await _end(responses)
                     raise as_our_error(error, model)
                 response = result.get_response()
                 if response.outputs:
                     yield {output.name: result.as_numpy(output.name) for output in response.outputs}
                 final = response.parameters.get("triton_final_response")
                 if final is not None and final.bool_param:
+                    await _end(responses)
                     return
         except StopAsyncIteration:
             return
@@ -147,6 +151,18 @@ class TritonClient:
     async def close(self) -> None:
         """Close the channel."""
         await self._client.close()
+
+
+async def _end(responses: AsyncIterator[object]) -> None:
+    """Wait for the server to close a stream that has had its last response.
+
+    Otherwise cancelling it may meet that end, and a Triton before 25.03 crashes when the two meet:
+    https://github.com/triton-inference-server/server/issues/7368.
+    """
+    with suppress(TimeoutError, InferenceServerException, AioRpcError):
+        async with asyncio.timeout(_END_TIMEOUT_S):
+            async for _ in responses:
+                pass
 
 
 def as_our_error(exc: InferenceServerException, model: str) -> TriremeError:
