@@ -7,14 +7,17 @@ TRIREME := .venv/bin/trireme
 APP     := .venv/.installed
 DEV     := .venv/.installed-dev
 EXPORT  := .venv-export/.installed
-FAST    := not integration and not chaos and not browser and not export_env
+PERF    := .venv-perf/.installed
+FAST    := not integration and not chaos and not browser and not export_env and not full_size
+# perf_analyzer is linked with it.
+LIBB64  := /usr/lib/$(shell uname -m)-linux-gnu/libb64.so.0d
 ARGS    ?=
 # No index address gets into the files. app comes first, because dev is held to its versions.
 COMPILE := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
 .PHONY: help demo setup up check test test-integration test-browser test-chaos test-export format pins bench soak clean \
-	system-packages export-environment
+	system-packages export-environment full-size bench-models perf-environment
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -37,7 +40,7 @@ check: $(DEV) ## Format, lint, types, import contracts, fast tests
 
 test: system-packages check test-integration test-browser test-chaos test-export ## Every test there is
 
-test-integration: $(DEV) $(EXPORT) setup ## Tests against real Triton, Kafka and Redis
+test-integration: $(DEV) $(EXPORT) $(PERF) setup ## Tests against real Triton, Kafka and Redis
 	$(PYTHON) -m pytest -m integration $(ARGS)
 
 test-browser: $(DEV) setup ## The page in headless Chromium
@@ -57,10 +60,19 @@ format: $(DEV) ## Put the code into its one format
 
 pins: ## Compile requirements/*.in anew; what is pinned keeps its version
 	@for name in app dev export java uv; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
-	@for name in models redis serving; do $(COMPILE) --no-deps requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	@for name in models perf redis serving; do $(COMPILE) --no-deps requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 bench: $(DEV) setup ## Latencies through the gateway, as a table and as JSON
 	@$(PYTHON) -m benchmarks.latency $(ARGS)
+
+bench-models: $(DEV) $(EXPORT) perf-environment setup ## Every model served by Triton beside the engine in process
+	@$(PYTHON) -m benchmarks.models $(ARGS)
+
+perf-environment: $(PERF) ## perf_analyzer, and as root the system's library that it needs
+	@sh scripts/system_packages.sh $(LIBB64)=libb64-0d
+
+full-size: $(DEV) $(EXPORT) setup ## Exports ViT-B/32, ViT-L/14 and a MiniLM of seeded weights and serves them; 8 GB, half an hour
+	$(PYTHON) -m pytest -m full_size $(ARGS)
 
 soak: $(DEV) setup ## The chaos tests again and again, 10 rounds unless ROUNDS says otherwise
 	for round in $$(seq $(or $(ROUNDS),10)); do $(PYTHON) -m pytest -m chaos -q $(ARGS) || exit 1; done
@@ -68,13 +80,13 @@ soak: $(DEV) setup ## The chaos tests again and again, 10 rounds unless ROUNDS s
 system-packages: ## The browser and the fonts that tests use (as root: installs them); set-up sees to the rest
 	@sh scripts/system_packages.sh chromium=chromium tesseract=tesseract-ocr \
 		/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf=fonts-noto-color-emoji \
-		/usr/share/unicode/cldr/common/annotations/en.xml=unicode-cldr-core
+		/usr/share/unicode/cldr/common/annotations/en.xml=unicode-cldr-core $(LIBB64)=libb64-0d
 
 clean: ## Delete the environments and everything that was generated
-	rm -rf .venv .venv-serving .venv-export .trireme model_repository/*/[0-9]* model_repository/*/manifest.json \
+	rm -rf .venv .venv-serving .venv-export .venv-perf .trireme model_repository/*/[0-9]* model_repository/*/manifest.json \
 		model_repository/space.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-.venv/bin/python .venv-export/bin/python: %/bin/python:
+.venv/bin/python .venv-export/bin/python .venv-perf/bin/python: %/bin/python:
 	@$(UV) venv --quiet --allow-existing --python 3.11 $*
 
 $(APP): requirements/app.txt pyproject.toml | .venv/bin/python
@@ -88,4 +100,8 @@ $(DEV): requirements/dev.txt $(APP)
 
 $(EXPORT): requirements/export.txt | .venv-export/bin/python
 	@$(UV) pip install --quiet --python .venv-export --require-hashes -r requirements/export.txt
+	@touch $@
+
+$(PERF): requirements/perf.txt | .venv-perf/bin/python
+	@$(UV) pip install --quiet --python .venv-perf --no-deps --require-hashes -r requirements/perf.txt
 	@touch $@

@@ -16,7 +16,10 @@ import typer
 from rich.markup import escape
 
 from cli.console import JsonOption, err, out, print_json
+from cli.export_captioner import captioner
 from cli.export_llama import llama
+from cli.export_space import space
+from cli.export_text_api import text_api
 from contracts.errors import ConfigurationError, InvalidInput
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -94,7 +97,7 @@ def clip(
 
     trireme export clip ./my-clip --dim 384 --pairs ./captioned --precision fp16
     """
-    _need_torch()
+    need_torch()
     from export.checkpoints import open_checkpoint
     from export.clip.build import export_clip
 
@@ -147,7 +150,7 @@ def text(
     """
     if pooling not in (None, "mean", "cls"):
         raise InvalidInput(f"--pooling {pooling} is neither mean nor cls.")
-    _need_torch()
+    need_torch()
     from export.checkpoints import open_checkpoint
     from export.text.build import export_text
 
@@ -171,6 +174,9 @@ def text(
 
 
 app.command()(llama)
+app.command("text-api")(text_api)
+app.command()(captioner)
+app.command()(space)
 
 
 def default_name(source: str) -> str:
@@ -178,7 +184,7 @@ def default_name(source: str) -> str:
     return "".join(each if each.isalnum() else "_" for each in source.rpartition("/")[2].lower()).strip("_")
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
     """Run this same command in the export environment when PyTorch is not here; does not return then.
 
     Raises:

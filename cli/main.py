@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, Command] = {
     "search": Command("cli.search", "Search with words, a picture, or both."),
     "ask": Command("cli.ask", "Ask a question and get an answer with citations."),
     "documents": Command("cli.documents", "List, show and delete documents.", is_group=True),
+    "models": Command("cli.models", "List, load, unload and update the models that Triton serves.", is_group=True),
     "distil": Command("cli.distil", "Train a small picture tower to give a large one's vectors."),
     "export": Command(
         "cli.export", "Turn checkpoints into models that Triton serves, compared with PyTorch.", is_group=True

@@ -81,7 +81,11 @@ def place(source: str, page: int | None) -> str:
 
 def snippet(hit: SearchHit) -> str:
     """What a hit says, in one short line; for a picture its caption where there is one."""
-    return short((hit.caption or hit.text) if hit.kind == "picture" else hit.text)
+    if hit.kind == "picture" and hit.caption:
+        return short(hit.caption)
+    if hit.machine_caption:
+        return f"{short(hit.machine_caption)} (a machine's words)"
+    return short(hit.text)
 
 
 def short(text: str, limit: int = SNIPPET_CHARS) -> str:

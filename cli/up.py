@@ -35,14 +35,27 @@ PortOption = Annotated[
     typer.Option("--port", min=0, max=65535, help="The gateway's port; 8080 or a free one by default."),
 ]
 WatchOption = Annotated[Path | None, typer.Option("--watch", help="Ingest files that appear in this folder.")]
+ModelsOption = Annotated[
+    Path, typer.Option("--models", help="The model repository to serve, with the encoders' manifests.")
+]
 DeviceOption = Annotated[
     str,
     typer.Option(
         "--device", help="Which of their configurations models get: cpu, cuda, tensorrt, plan, your own."
     ),
 ]
-ModelsOption = Annotated[
-    Path, typer.Option("--models", help="The model repository to serve, with the encoders' manifests.")
+TextApiOption = Annotated[
+    str | None,
+    typer.Option("--text-api", help="URL of the embeddings API, where the joint space is made of one."),
+]
+TextApiKeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--text-api-key",
+        envvar="TRIREME_TEXT_API_KEY",
+        help="Its key; better by the variable.",
+        show_default=False,
+    ),
 ]
 ResetOption = Annotated[bool, typer.Option("--reset", help="Delete all documents and indexes first.")]
 
@@ -52,22 +65,26 @@ def run(
     broker: BrokerOption = "kafka",
     watch: WatchOption = None,
     reset: ResetOption = False,
-    device: DeviceOption = CPU,
     models: ModelsOption = DEFAULT_MODELS,
+    device: DeviceOption = CPU,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running; `trireme down` stops it.")] = False,
     home: HomeOption = None,
+    text_api: TextApiOption = None,
+    text_api_key: TextApiKeyOption = None,
 ) -> None:
     """Start the stack on this machine; Ctrl-C stops it."""
     if watch is not None and not watch.is_dir():
         raise InvalidInput(f"The folder to watch, '{watch}', does not exist.")
+    encoders = {"text_api_url": text_api, "text_api_key": text_api_key} if text_api else {}
     options = StackOptions(
         home=home_at(home),
         broker=broker,
         port=port,
         watch=watch,
         reset=reset,
-        device=device,
         model_repository=models.resolve(),
+        device=device,
+        encoders={name: value for name, value in encoders.items() if value},
     )
     if options.broker_kind == "mock":
         out.print(f"[bold yellow]{BANNER}[/]")

@@ -26,6 +26,8 @@ class SearchHit:
         text_score, image_score: what each half of the item gave; their sum is `score`.
         box: [left, top, right, bottom] in fractions of the page.
         picture_url, thumbnail_url: short-lived signed paths on the gateway, None for text.
+        machine_caption: what the model `captioned_by` says that a picture shows which no text stands beside; words
+            of a machine, not of the document.
     """
 
     rank: int
@@ -49,6 +51,8 @@ class SearchHit:
     picture_url: str | None = None
     thumbnail_url: str | None = None
     document_url: str | None = None
+    machine_caption: str | None = None
+    captioned_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,19 @@ class TextChunk(msgspec.Struct, frozen=True, kw_only=True):
     vector: bytes
 
 
+class MachineCaption(msgspec.Struct, frozen=True, kw_only=True):
+    """What a captioner says that a picture shows.
+
+    Args:
+        by: the model, "captioner@" and the beginning of its SHA-256.
+        vector: float32 little-endian [text_dim], the text encoder's unit output for the words.
+    """
+
+    words: str
+    by: str
+    vector: bytes
+
+
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
     """One picture of a document.
 
@@ -43,6 +56,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
         caption: words found next to the picture, or None.
         picture_key, thumbnail_key: keys in the object store.
         vector: float32 little-endian [image_dim], the CLIP image tower's unit output.
+        machine_caption: for a picture that seems to stand alone, where a captioner is served; used only where the
+            document has no text.
     """
 
     ordinal: int
@@ -55,6 +70,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     picture_key: str
     thumbnail_key: str
     vector: bytes
+    machine_caption: MachineCaption | None = None
 
 
 class Half(Message, frozen=True, kw_only=True):

@@ -27,6 +27,9 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         item_id: "t<ordinal>" or "p<ordinal>", unique within the document.
         vector: float16 little-endian [text_dim + image_dim], both halves centred and unit, absent half zeros.
         text: what is shown and quoted, at most 2 KB of UTF-8; for a picture its caption and the text beside it.
+        machine_caption: what a captioner says that a picture without any text shows. It is no text of the
+            document: it is shown as a machine's, and never quoted.
+        captioned_by: the captioner.
         swallows: item_id of the chunk that a picture was joined with; a picture that ranks at or above that
             chunk hides it in a list of hits.
     """
@@ -44,6 +47,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     picture_key: str | None = None
     thumbnail_key: str | None = None
     swallows: str | None = None
+    machine_caption: str | None = None
+    captioned_by: str | None = None
 
 
 class ItemSet(Message, frozen=True, kw_only=True):

@@ -74,6 +74,8 @@ class ShardHit(msgspec.Struct, frozen=True, kw_only=True):
     picture_key: str | None = None
     thumbnail_key: str | None = None
     swallows: str | None = None
+    machine_caption: str | None = None
+    captioned_by: str | None = None
 
 
 class SearchReply(Message, frozen=True, kw_only=True):

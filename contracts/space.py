@@ -16,8 +16,14 @@ from contracts.errors import BadMessage, SpaceMismatch
 Tower = Literal["text", "clip_text", "clip_image"]
 TOWERS: tuple[Tower, ...] = ("text", "clip_text", "clip_image")
 
+TextRole = Literal["query", "passage"]
+"""What a text is embedded as: E5, BGE and their kin are trained to see other words before a question."""
 
-class Space(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+OPENAI = "openai:"
+"""How the encoder of a text half begins that an OpenAI-compatible API serves: "openai:model@fingerprint"."""
+
+
+class Space(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults=True):
     """Description of a joint space, as the export writes it to `model_repository/space.json`.
 
     Args:
@@ -25,6 +31,8 @@ class Space(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         text_dim, image_dim: widths of the two halves.
         centred: whether each half has its tower's mean taken off before it is made unit.
         means: float list per tower, the mean of unit vectors over the sample named in the export's manifest.
+        query_prefix, passage_prefix: words that the text encoder is given before a question and before a passage.
+            They are part of what a vector means; a space without any has the id that it had before they existed.
     """
 
     encoders: dict[str, str]
@@ -32,6 +40,8 @@ class Space(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     image_dim: int
     centred: bool
     means: dict[str, list[float]]
+    query_prefix: str = ""
+    passage_prefix: str = ""
 
     @property
     def dim(self) -> int:
@@ -57,6 +67,15 @@ class Space(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if not self.centred:
             return np.zeros(self.width(tower), dtype=np.float32)
         return self._mean_arrays[tower]
+
+    def prefix(self, role: TextRole) -> str:
+        """What the text encoder is given before a text of this role."""
+        return self.query_prefix if role == "query" else self.passage_prefix
+
+    @property
+    def text_by_api(self) -> bool:
+        """Whether the text half comes from an embeddings API and not from the model repository."""
+        return self.encoders["text"].startswith(OPENAI)
 
     def require(self, space_id: str) -> None:
         """Check that something belongs to this space.

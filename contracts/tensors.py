@@ -19,6 +19,7 @@ CLIP_TEXT_DISTILLED = "clip_text_distilled"
 CLIP_IMAGE = "clip_image"
 CLIP_IMAGE_DISTILLED = "clip_image_distilled"
 LLAMA = "llama"
+CAPTIONER = "captioner"
 
 EMBEDDING = "embedding"
 
@@ -54,7 +55,8 @@ class ModelSpec:
 
 _TOKENS = (TensorSpec("input_ids", "INT64", (None,)), TensorSpec("attention_mask", "INT64", (None,)))
 _PICTURE = (TensorSpec("image", "UINT8", (None, None, 3)),)
-_VECTOR = (TensorSpec(EMBEDDING, "FP32", (384,)),)
+# As wide as the checkpoint makes it; the space's description and the manifests say how wide.
+_VECTOR = (TensorSpec(EMBEDDING, "FP32", (None,)),)
 
 MODELS: Mapping[str, ModelSpec] = MappingProxyType(
     {
@@ -97,6 +99,20 @@ LLAMA_SPEC = ModelSpec(
         TensorSpec("completion_tokens", "INT32", (1,)),
         TensorSpec("finish_reason", "BYTES", (1,)),
     ),
+    max_batch_size_cpu=0,
+    max_batch_size_gpu=0,
+)
+
+# The captioner is decoupled as well, so that it is asked for its health while it works: one request, one response,
+# no batch dimension; the backend gathers requests into batches itself. `token_count` counts the caption's tokens.
+# A request for no tokens (`max_tokens` 0) needs no picture and is answered at once.
+CAPTIONER_SPEC = ModelSpec(
+    CAPTIONER,
+    inputs=(
+        TensorSpec("image", "UINT8", (None, None, 3), optional=True),
+        TensorSpec("max_tokens", "INT32", (1,), optional=True),
+    ),
+    outputs=(TensorSpec("caption", "BYTES", (1,)), TensorSpec("token_count", "INT32", (1,))),
     max_batch_size_cpu=0,
     max_batch_size_gpu=0,
 )

@@ -1,51 +1,27 @@
-"""The encoders of the joint space, served by Triton: words and pictures in, float32 unit vectors out."""
+"""The encoders of the joint space: words and pictures in, float32 unit vectors out."""
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from contracts.errors import ConfigurationError, InvalidInput
 from contracts.joint import Vector
-from contracts.space import Space
+from contracts.space import Space, TextRole
 from contracts.tensors import (
     CLIP_IMAGE,
     CLIP_IMAGE_DISTILLED,
     CLIP_TEXT,
-    EMBEDDING,
     MODELS,
     PRIORITY_QUERY,
     TEXT_ENCODER,
 )
 from contracts.trace import TraceContext
-from encoding.manifests import ImageManifest, TextManifest, load_space, read_manifest
-from encoding.text import TextTokens
-
-Vectors = NDArray[np.float32]
-Tensors = Mapping[str, NDArray[Any]]
-
-# A server with two cores gains nothing from more; the rest wait here and not in Triton's bounded queue.
-_BATCHES_IN_FLIGHT = 2
-
-
-class Inference(Protocol):
-    """Runs a model; `runtime.triton.TritonClient` does, and so may a test's fake."""
-
-    async def infer(
-        self,
-        model: str,
-        inputs: Tensors,
-        outputs: Sequence[str],
-        *,
-        priority: int,
-        timeout_s: float,
-        trace: TraceContext | None = None,
-    ) -> dict[str, Vectors]:
-        """Outputs by name."""
-        ...
+from encoding.batches import Inference, Tensors, Vectors, embed_batches, slices
+from encoding.manifests import ImageManifest, load_space, read_manifest
+from encoding.text_encoder import ServedTextEncoder, TextEncoder
 
 
 class Encoder:
@@ -53,22 +29,34 @@ class Encoder:
 
     Args:
         repository: the model repository, read for manifests, tokenizers and the space's description.
+        text: the encoder of the text half where Triton does not serve it; `encoding.opening` knows which.
+
+    Raises:
+        ConfigurationError: models are not exported, or are not those that the space was made of.
     """
 
-    def __init__(self, inference: Inference, repository: Path) -> None:
+    def __init__(self, inference: Inference, repository: Path, text: TextEncoder | None = None) -> None:
         self._inference = inference
         self.space: Space = load_space(repository)
-        self._text = read_manifest(repository, TEXT_ENCODER, TextManifest)
-        self._clip_text = read_manifest(repository, CLIP_TEXT, TextManifest)
+        self._clip_text = ServedTextEncoder(inference, repository, CLIP_TEXT)
         self._image = read_manifest(repository, CLIP_IMAGE, ImageManifest)
         self._has_distilled = _is_admitted(repository, self.space, self._image)
-        self._text_tokens = _tokens(repository, self._text)
-        self._clip_tokens = _tokens(repository, self._clip_text)
+        self._text = text if text is not None else _served_text(inference, repository, self.space)
 
     @property
     def shares_text_tower(self) -> bool:
-        """Whether the CLIP text tower is the text encoder itself, so that one run serves both."""
-        return self._text.sha256 == self._clip_text.sha256
+        """Whether the CLIP text tower reads a question just as the text encoder does: one run then serves both."""
+        text, clip_text = self._text, self._clip_text
+        return (
+            isinstance(text, ServedTextEncoder)
+            and text.manifest.sha256 == clip_text.manifest.sha256
+            and text.query_prefix == clip_text.query_prefix
+        )
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models on Triton without which this encoder cannot work."""
+        return (CLIP_TEXT, CLIP_IMAGE) if self.space.text_by_api else (TEXT_ENCODER, CLIP_TEXT, CLIP_IMAGE)
 
     @property
     def has_distilled(self) -> bool:
@@ -77,12 +65,12 @@ class Encoder:
 
     @property
     def max_tokens(self) -> int:
-        """Longest text, in tokens without special ones, that the text encoder reads."""
-        return self._text.max_length - 2
+        """Longest passage that the text encoder reads, by `token_count`."""
+        return self._text.max_tokens
 
     def token_count(self, text: str) -> int:
-        """Tokens of a text by the text encoder's tokenizer, without special ones."""
-        return self._text_tokens.count(text)
+        """Tokens of a passage as the text encoder reads it: with its prefix, without special tokens."""
+        return self._text.token_count(text)
 
     def prepare_picture(self, image: Image.Image) -> NDArray[np.uint8]:
         """A decoded RGB picture as the image tower takes it, UINT8 [size, size, 3]."""
@@ -94,26 +82,40 @@ class Encoder:
         return self._image.image_size
 
     async def embed_texts(
-        self, texts: Sequence[str], *, priority: int, timeout_s: float, trace: TraceContext | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        role: TextRole,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
     ) -> Vectors:
-        """Texts by the text encoder, float32 [n, text_dim]. Batches hold texts of like length.
+        """Texts by the text encoder, float32 [n, text_dim].
+
+        Args:
+            role: whether the texts ask or are what is asked for; the encoder may read other words before each.
 
         Raises:
-            PayloadTooLarge: a text is longer than `max_tokens`.
-            DependencyDown, Overloaded, DeadlineExceeded, DependencyFailed: see `TritonClient.infer`.
+            PayloadTooLarge: a text is longer than the encoder reads; a passage of up to `max_tokens` is not.
+            DependencyDown, Overloaded, DeadlineExceeded, DependencyFailed: the encoder gave no vectors.
         """
-        sequences = self.tokenise(TEXT_ENCODER, texts)
-        return await self.embed_tokens(
-            TEXT_ENCODER, sequences, priority=priority, timeout_s=timeout_s, trace=trace
-        )
+        return await self._text.embed(texts, role=role, priority=priority, timeout_s=timeout_s, trace=trace)
 
     async def embed_query_words(
         self, words: str, *, timeout_s: float, trace: TraceContext | None = None
     ) -> Vector:
-        """A question's words by the CLIP text tower, float32 [image_dim]. Errors as in `embed_texts`."""
-        sequences = self.tokenise(CLIP_TEXT, [words])
-        vectors = await self.embed_tokens(
-            CLIP_TEXT, sequences, priority=PRIORITY_QUERY, timeout_s=timeout_s, trace=trace
+        """A question's words by the CLIP text tower, float32 [image_dim]. Errors as in `embed_texts`.
+
+        CLIP's own towers read 77 tokens: of a longer question the beginning counts here, as in CLIP's own
+        processor, and all of it in the text half. A tower that serves both halves refuses what it cannot read.
+        """
+        clip_text = self._clip_text
+        if self.shares_text_tower:
+            sequences = clip_text.tokenise([words], "query")
+        else:
+            sequences = [clip_text.tokenise_beginning(words)]
+        vectors = await clip_text.embed_tokens(
+            sequences, priority=PRIORITY_QUERY, timeout_s=timeout_s, trace=trace
         )
         row: Vector = vectors[0]
         return row
@@ -132,27 +134,32 @@ class Encoder:
         Args:
             distilled: by the distilled tower instead; only where `has_distilled`.
         """
-        model = CLIP_IMAGE_DISTILLED if distilled else CLIP_IMAGE
-        size = MODELS[CLIP_IMAGE].max_batch_size_cpu
-        batches = [range(i, min(i + size, len(pictures))) for i in range(0, len(pictures), size)]
 
         def tensors(rows: Sequence[int]) -> Tensors:
             return {"image": np.stack([pictures[row] for row in rows])}
 
-        return await self._run(
-            model, batches, tensors, self._image.dim, priority=priority, timeout_s=timeout_s, trace=trace
+        return await embed_batches(
+            self._inference,
+            CLIP_IMAGE_DISTILLED if distilled else CLIP_IMAGE,
+            slices(len(pictures), MODELS[CLIP_IMAGE].max_batch_size_cpu),
+            tensors,
+            self._image.dim,
+            priority=priority,
+            timeout_s=timeout_s,
+            trace=trace,
         )
 
-    def tokenise(self, model: str, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of texts with special tokens, as a text tower reads them.
+    def tokenise(self, model: str, texts: Sequence[str], role: TextRole) -> list[list[int]]:
+        """Token ids of texts with special tokens, as a text tower on Triton reads them in this role.
 
         Args:
             model: `TEXT_ENCODER` or `CLIP_TEXT`.
 
         Raises:
+            InvalidInput: no tower on Triton embeds these texts.
             PayloadTooLarge: a text is longer than the tower reads.
         """
-        return self._tokens_of(model).ids(texts)
+        return self._served(model).tokenise(texts, role)
 
     async def embed_tokens(
         self,
@@ -163,57 +170,41 @@ class Encoder:
         timeout_s: float,
         trace: TraceContext | None = None,
     ) -> Vectors:
-        """Token ids with special tokens by a text tower, float32 [n, its width]. Batches hold ones of like length.
+        """Token ids with special tokens by a text tower on Triton, float32 [n, its width].
 
         Raises:
-            InvalidInput, PayloadTooLarge: a sequence that the tower does not take. Else as in `embed_texts`.
+            InvalidInput, PayloadTooLarge: a sequence that the tower does not take, or there is no such tower.
+            DependencyDown, Overloaded, DeadlineExceeded, DependencyFailed: the tower gave no vectors.
         """
-        tokens = self._tokens_of(model)
-        tokens.check(sequences)
-        dim = self._clip_text.dim if model == CLIP_TEXT else self._text.dim
-        batches = _batches(tokens, sequences, MODELS[model].max_batch_size_cpu)
+        tower = self._served(model)
+        return await tower.embed_tokens(sequences, priority=priority, timeout_s=timeout_s, trace=trace)
 
-        def tensors(rows: Sequence[int]) -> Tensors:
-            return tokens.pad([sequences[row] for row in rows])
+    def _served(self, model: str) -> ServedTextEncoder:
+        tower = self._clip_text if model == CLIP_TEXT else self._text
+        if not isinstance(tower, ServedTextEncoder):
+            raise InvalidInput("An API embeds the texts of this space; it takes texts and no token ids.")
+        return tower
 
-        return await self._run(model, batches, tensors, dim, priority=priority, timeout_s=timeout_s, trace=trace)
 
-    def _tokens_of(self, model: str) -> TextTokens:
-        return self._clip_tokens if model == CLIP_TEXT else self._text_tokens
-
-    async def _run(
-        self,
-        model: str,
-        batches: Sequence[Sequence[int]],
-        tensors: Callable[[Sequence[int]], Tensors],
-        dim: int,
-        *,
-        priority: int,
-        timeout_s: float,
-        trace: TraceContext | None,
-    ) -> Vectors:
-        """Run a model over batches of rows, a few at a time; rows keep their order."""
-        out = np.zeros((sum(len(rows) for rows in batches), dim), dtype=np.float32)
-        slots = asyncio.Semaphore(_BATCHES_IN_FLIGHT)
-
-        async def run(rows: Sequence[int]) -> None:
-            async with slots:
-                result = await self._inference.infer(
-                    model, tensors(rows), [EMBEDDING], priority=priority, timeout_s=timeout_s, trace=trace
-                )
-                out[list(rows)] = result[EMBEDDING]
-
-        if len(batches) == 1:
-            await run(batches[0])
-            return out
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for rows in batches:
-                    tasks.create_task(run(rows))
-        except ExceptionGroup as group:
-            # The batches fail alike (server gone, queue full): callers get that one error, not a group.
-            raise group.exceptions[0] from group
-        return out
+def _served_text(inference: Inference, repository: Path, space: Space) -> ServedTextEncoder:
+    if space.text_by_api:
+        raise ConfigurationError(
+            "The text half of this joint space comes from an embeddings API: set TRIREME_TEXT_API_URL."
+        )
+    served = ServedTextEncoder(
+        inference,
+        repository,
+        TEXT_ENCODER,
+        query_prefix=space.query_prefix,
+        passage_prefix=space.passage_prefix,
+    )
+    exported = (served.manifest.query_prefix, served.manifest.passage_prefix)
+    if exported != (space.query_prefix, space.passage_prefix):
+        raise ConfigurationError(
+            f"The text encoder was exported with the prefixes {exported[0]!r} and {exported[1]!r}, the space "
+            f"was described with {space.query_prefix!r} and {space.passage_prefix!r}: describe the space anew."
+        )
+    return served
 
 
 def _is_admitted(repository: Path, space: Space, full: ImageManifest) -> bool:
@@ -222,16 +213,3 @@ def _is_admitted(repository: Path, space: Space, full: ImageManifest) -> bool:
     small = read_manifest(repository, CLIP_IMAGE_DISTILLED, ImageManifest)
     admitted = small.admitted is not None and small.admitted.space_id == space.space_id
     return admitted and small.takes_the_same(full)
-
-
-def _batches(tokens: TextTokens, sequences: Sequence[Sequence[int]], size: int) -> list[list[int]]:
-    """Rows grouped by bucket, at most `size` a batch, so that nothing is padded to a stranger's length."""
-    by_bucket: dict[int, list[int]] = {}
-    for row, ids in enumerate(sequences):
-        by_bucket.setdefault(tokens.bucket(len(ids)), []).append(row)
-    return [rows[i : i + size] for rows in by_bucket.values() for i in range(0, len(rows), size)]
-
-
-def _tokens(repository: Path, manifest: TextManifest) -> TextTokens:
-    path = repository / manifest.model / manifest.tokenizer
-    return TextTokens(path, max_length=manifest.max_length, pad_token_id=manifest.pad_token_id)

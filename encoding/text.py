@@ -37,6 +37,11 @@ class TextTokens:
         self._pad_token_id = pad_token_id
         self._buckets = (*(b for b in BUCKETS if b < max_length), max_length)
 
+    @property
+    def max_tokens(self) -> int:
+        """Longest text, in tokens without the special ones."""
+        return self.max_length - int(self._tokenizer.num_special_tokens_to_add(is_pair=False))
+
     def count(self, text: str) -> int:
         """Tokens of a text without the special ones."""
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
@@ -50,6 +55,11 @@ class TextTokens:
         sequences = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
         self._refuse_long(sequences)
         return sequences
+
+    def beginning(self, text: str) -> list[int]:
+        """Token ids of as much of a text as the model takes; the last one is kept, as it ends the text."""
+        ids: list[int] = self._tokenizer.encode(text).ids
+        return ids if len(ids) <= self.max_length else [*ids[: self.max_length - 1], ids[-1]]
 
     def check(self, sequences: Sequence[Sequence[int]]) -> None:
         """Refuse token ids that are not this tokenizer's.

@@ -53,7 +53,8 @@ $batching
   default_queue_policy {
 $upload
   }
-  # A question is worth nothing after its answer's deadline.
+  # A question is worth nothing after its answer's deadline, which callers send along. This is the most they can
+  # ask for: more than the 500 ms that a replaced version's batcher may sleep over its last requests.
   priority_queue_policy {
     key: 1
     value {
@@ -134,7 +135,7 @@ def render_config(
         hardware=_hardware(name, tower, device, batch, fp16, cpu_accelerator),
         batching=_batching(device, batch),
         upload=_policy(10_000_000, queue, indent=4),
-        query=_policy(500_000, queue, indent=6),
+        query=_policy(2_000_000, queue, indent=6),
         bulk=_policy(30_000_000, queue // 2, indent=6),
         warmup=_warmup(tower, batch),
     )

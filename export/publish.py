@@ -35,7 +35,7 @@ def publication(repository: Path, models: Sequence[str], *, replace: bool) -> It
     created = not repository.exists()
     try:
         repository.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(repository)
+        remove_abandoned(repository)
         staging = Path(tempfile.mkdtemp(prefix=f"{STAGING_PREFIX}{os.getpid()}-", dir=repository))
     except OSError as exc:
         raise DependencyFailed("disk", f"The model repository cannot be written to: {exc.strerror}.") from exc
@@ -67,11 +67,20 @@ def refuse_taken_names(repository: Path, models: Sequence[str], *, replace: bool
             continue
         if not replace:
             raise Conflict(f"A model '{name}' is in the repository already: give --replace, or another --name.")
-        if name in _models_of_the_space(repository):
+        if name in models_of_the_space(repository):
             raise Conflict(
                 f"The joint space of this repository is made of '{name}': replacing it would make every vector in "
                 "the index wrong. Export under another --name, or into another --repository."
             )
+
+
+def models_of_the_space(repository: Path) -> frozenset[str]:
+    """Models that the repository's joint space is made of; none where no space has been described."""
+    try:
+        encoders = json.loads((repository / "space.json").read_text())["encoders"]
+    except (OSError, ValueError, KeyError):
+        return frozenset()
+    return frozenset(str(encoder).partition("@")[0] for encoder in encoders.values())
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -79,14 +88,6 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     (folder / "manifest.json").write_text(
         json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-
-
-def _models_of_the_space(repository: Path) -> set[str]:
-    try:
-        encoders = json.loads((repository / "space.json").read_text())["encoders"]
-    except (OSError, ValueError, KeyError):
-        return set()
-    return {str(encoder).partition("@")[0] for encoder in encoders.values()}
 
 
 def _move_into_place(repository: Path, staging: Path, models: Sequence[str]) -> None:
@@ -111,7 +112,7 @@ def _move_into_place(repository: Path, staging: Path, models: Sequence[str]) -> 
         raise
 
 
-def _remove_abandoned(repository: Path) -> None:
+def remove_abandoned(repository: Path) -> None:
     """Staging folders of exports that were killed; those of live ones stay."""
     for folder in repository.glob(f"{STAGING_PREFIX}*-*"):
         pid = folder.name.removeprefix(STAGING_PREFIX).partition("-")[0]

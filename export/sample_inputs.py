@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from contracts.errors import InvalidInput, TriremeError
 from encoding.pictures import decode_picture
@@ -63,6 +63,19 @@ def sample_texts(folder: Path, most: int) -> list[str]:
         )
     random.Random(SEED).shuffle(texts)
     return texts[:most]
+
+
+def with_crops(pictures: Sequence[Image.Image], least: int) -> list[Image.Image]:
+    """The pictures, and, where they are fewer than `least`, random crops of them, every second one mirrored."""
+    rng, made = random.Random(SEED), list(pictures)
+    while len(made) < least:
+        picture = pictures[len(made) % len(pictures)]
+        share = rng.uniform(0.4, 1.0)
+        width, height = (max(1, int(edge * share)) for edge in picture.size)
+        left, top = rng.randint(0, picture.width - width), rng.randint(0, picture.height - height)
+        crop = picture.crop((left, top, left + width, top + height))
+        made.append(ImageOps.mirror(crop) if len(made) % 2 else crop)
+    return made
 
 
 def split(items: Sequence[T]) -> tuple[list[T], list[T]]:

@@ -1,42 +1,49 @@
 """Writes `model_repository/space.json`: which exported towers form the joint space, and their mean vectors."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from contracts.errors import ConfigurationError
-from contracts.space import Space, read_space
+from contracts.space import Space, Tower, read_space
 from contracts.tensors import CLIP_IMAGE, CLIP_TEXT, TEXT_ENCODER
 
-_MODEL_OF_TOWER = {"text": TEXT_ENCODER, "clip_text": CLIP_TEXT, "clip_image": CLIP_IMAGE}
+MODEL_OF_TOWER: Mapping[Tower, str] = {"text": TEXT_ENCODER, "clip_text": CLIP_TEXT, "clip_image": CLIP_IMAGE}
 
 
 def write_space(repository: Path, means_file: Path) -> Space:
+    """As `describe_space`, with what was measured in a JSON file."""
+    return describe_space(repository, json.loads(means_file.read_text()))
+
+
+def describe_space(repository: Path, measured: Mapping[str, Any]) -> Space:
     """Describe the space that the exported models of `repository` speak.
 
     Args:
-        means_file: JSON with "text_dim", "image_dim", "centred" and the float lists "means" by tower.
+        measured: "text_dim", "image_dim", "centred" and the float lists "means" by tower.
 
     Raises:
         ConfigurationError: a model is not exported yet.
         BadMessage: the means do not fit the towers.
     """
-    measured: dict[str, Any] = json.loads(means_file.read_text())
-    encoders = {}
-    for tower, model in _MODEL_OF_TOWER.items():
+    manifests: dict[str, dict[str, Any]] = {}
+    for tower, model in MODEL_OF_TOWER.items():
         manifest = repository / model / "manifest.json"
         if not manifest.is_file():
             raise ConfigurationError(f"The model '{model}' must be exported before the space is described.")
-        encoders[tower] = f"{model}@{json.loads(manifest.read_text())['sha256']}"
+        manifests[tower] = json.loads(manifest.read_text())
     data = msgspec.json.encode(
         Space(
-            encoders=encoders,
+            encoders={tower: f"{model}@{manifests[tower]['sha256']}" for tower, model in MODEL_OF_TOWER.items()},
             text_dim=measured["text_dim"],
             image_dim=measured["image_dim"],
             centred=measured["centred"],
             means=measured["means"],
+            query_prefix=manifests["text"].get("query_prefix", ""),
+            passage_prefix=manifests["text"].get("passage_prefix", ""),
         )
     )
     space = read_space(data)

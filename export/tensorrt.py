@@ -31,10 +31,13 @@ def trtexec_command(name: str, tower: TowerShapes, *, max_batch: int, fp16: bool
 def polygraphy_command(tower: TowerShapes, *, max_batch: int, fp16: bool) -> str:
     """As `trtexec_command`, and compares the plan with ONNX Runtime on random inputs afterwards."""
     small, usual, large = tower.profile(max_batch)
+    # By default, whole numbers are drawn from 1 to 25: not what a mask or a picture holds.
+    values = "image:[0,255]" if tower.kind == "image" else "input_ids:[1,1000] attention_mask:[1,1]"
     parts = [
         "polygraphy run model.onnx --trt --onnxrt --save-engine model.plan",
         f"--trt-min-shapes {_bracketed(small)} --trt-opt-shapes {_bracketed(usual)}",
         f"--trt-max-shapes {_bracketed(large)} --input-shapes {_bracketed(usual)}",
+        f"--val-range {values}",
         *(["--fp16 --atol 1e-2 --rtol 1e-2"] if fp16 else []),
     ]
     return " ".join(parts)

@@ -68,9 +68,11 @@ def load_tokenizer(checkpoint: Checkpoint, *, max_length: int, vocabulary: int) 
         )
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise CheckpointError(f"The tokenizer of '{checkpoint.source}' cannot be written as a tokenizer.json.")
-    if len(tokenizer) > vocabulary:
+    # Not the number of tokens: ids may have gaps, and an id that the model has no row for fails every request.
+    last = max(tokenizer.get_vocab().values())
+    if last >= vocabulary:
         raise CheckpointError(
-            f"The tokenizer of '{checkpoint.source}' knows {len(tokenizer)} tokens and the model {vocabulary}: "
+            f"The tokenizer of '{checkpoint.source}' has ids up to {last} and the model {vocabulary} tokens: "
             "they belong to different checkpoints."
         )
     tokenizer.padding_side = tokenizer.truncation_side = "right"

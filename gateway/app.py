@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 
 from contracts.search import CPU_GROUP, PRIMARY_GROUP
 from encoding.encoder import Encoder
+from encoding.opening import open_encoder
 from gateway.clients.answer_cache import RedisAnswerCache
 from gateway.clients.generation_watch import GenerationWatch
 from gateway.clients.generators import ExtractiveGenerator, GeneratorChoice
@@ -92,7 +93,7 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
     async with AsyncExitStack() as closing:
         triton = TritonClient(settings.triton_url)
         closing.push_async_callback(triton.close)
-        encoder = Encoder(triton, settings.model_repository)
+        encoder = await closing.enter_async_context(open_encoder(triton, settings))
         cache = RedisAnswerCache(
             settings.redis_url,
             metrics,
@@ -121,7 +122,7 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         # One for whatever writes: a language model that fails for one route fails for the other.
         breaker = CircuitBreaker("generator", failures=3, reset_s=10.0, clock=clock.monotonic_s)
         pictures = PictureReader(encoder, max_bytes=settings.max_picture_bytes)
-        check = ReadinessCheck(bus, generations, triton, cache)
+        check = ReadinessCheck(bus, generations, triton, cache, encoder.models)
         await cache.ping()
 
         store = ObjectStore.from_url(settings.object_store_url)

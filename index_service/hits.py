@@ -50,6 +50,8 @@ def top_hits(candidates: list[Candidate], k: int) -> tuple[ShardHit, ...]:
             picture_key=payload.picture_key,
             thumbnail_key=payload.thumbnail_key,
             swallows=payload.swallows,
+            machine_caption=payload.machine_caption,
+            captioned_by=payload.captioned_by,
         )
         for number, (payload, candidate) in enumerate(decoded[:k])
     )

@@ -37,6 +37,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     picture_key: str | None = None
     thumbnail_key: str | None = None
     swallows: str | None = None
+    machine_caption: str | None = None
+    captioned_by: str | None = None
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -70,6 +72,8 @@ def encode_payload(item: Item) -> bytes:
             picture_key=item.picture_key,
             thumbnail_key=item.thumbnail_key,
             swallows=item.swallows,
+            machine_caption=item.machine_caption,
+            captioned_by=item.captioned_by,
         )
     )
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contracts.errors import DocumentFailed, InvalidInput
-from contracts.halves import Half, Picture
+from contracts.halves import Half, MachineCaption, Picture
 from contracts.keys import picture_key, thumbnail_key
 from contracts.space import Space
 from contracts.topics import Stage
@@ -19,6 +19,7 @@ from ingest.cleanup import Cleaner
 from ingest.extraction.types import ExtractedPicture
 from ingest.halves import fetch, store_half, vector_bytes
 from ingest.patience import Patience
+from ingest.picture_captions import PictureCaptions
 from ingest.work import Outcome, Work
 from runtime.object_store import ObjectStore
 
@@ -68,6 +69,7 @@ class ImageHandler:
 
     Args:
         embed_timeout_s: longest wait for the vectors of one group of pictures.
+        captions: None where no captioner is served.
     """
 
     stage: Stage = "image"
@@ -81,12 +83,14 @@ class ImageHandler:
         *,
         patience: Patience,
         embed_timeout_s: float,
+        captions: PictureCaptions | None = None,
     ) -> None:
         self._store = store
         self._reader = reader
         self._encoder = encoder
         self._patience = patience
         self._embed_timeout_s = embed_timeout_s
+        self._captions = captions
 
     async def handle(self, work: Work) -> Outcome:
         """Make the image half of an added document; remove what was made of a deleted one."""
@@ -101,8 +105,12 @@ class ImageHandler:
         for start in range(0, len(found), GROUP):
             group = found[start : start + GROUP]
             vectors = await self._embed(work, group)
+            captions = await self._captions.of(work, group) if self._captions else [None] * len(group)
             await self._keep(work, group)
-            pictures += [_picture(work, p, vector) for p, vector in zip(group, vectors, strict=True)]
+            pictures += [
+                _picture(work, picture, vector, caption)
+                for picture, vector, caption in zip(group, vectors, captions, strict=True)
+            ]
         space = self._encoder.space
         half = Half(
             tenant=document.tenant,
@@ -143,7 +151,9 @@ class ImageHandler:
         await self._patience(lambda: self._store.put(key, data))
 
 
-def _picture(work: Work, picture: ExtractedPicture, vector: NDArray[np.float32]) -> Picture:
+def _picture(
+    work: Work, picture: ExtractedPicture, vector: NDArray[np.float32], caption: MachineCaption | None
+) -> Picture:
     return Picture(
         ordinal=picture.ordinal,
         page=picture.page,
@@ -155,4 +165,5 @@ def _picture(work: Work, picture: ExtractedPicture, vector: NDArray[np.float32])
         picture_key=picture_key(work.document.doc_id, work.version, picture.ordinal),
         thumbnail_key=thumbnail_key(work.document.doc_id, work.version, picture.ordinal),
         vector=vector_bytes(vector),
+        machine_caption=caption,
     )

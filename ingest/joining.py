@@ -16,6 +16,7 @@ from contracts.space import Space
 def join(space: Space, text: Half | None, image: Half | None, generation: str) -> ItemSet:
     """All items of a document: `[t ; 0]` for a chunk, `[t of the text beside it ; v]` for a picture.
 
+    Where the document has no text, t is that of the words that a captioner found for the picture, if any.
     Both halves given make revision 1, one alone revision 0.
 
     Raises:
@@ -89,12 +90,14 @@ def _text_item(space: Space, chunk: TextChunk) -> Item:
 
 def _picture_item(space: Space, picture: Picture, chunk: TextChunk | None) -> Item:
     words = [chunk.text] if chunk else []
+    machine = picture.machine_caption if chunk is None else None
+    nearby = chunk or machine
     if picture.caption and (chunk is None or picture.caption not in chunk.text):
         words.insert(0, picture.caption)
     return Item(
         item_id=f"p{picture.ordinal}",
         kind="picture",
-        vector=_joint(space, chunk.vector if chunk else None, picture.vector),
+        vector=_joint(space, nearby.vector if nearby else None, picture.vector),
         text=truncate_utf8("\n\n".join(words)),
         page=picture.page,
         box=picture.box,
@@ -103,6 +106,8 @@ def _picture_item(space: Space, picture: Picture, chunk: TextChunk | None) -> It
         picture_key=picture.picture_key,
         thumbnail_key=picture.thumbnail_key,
         swallows=_chunk_id(chunk) if chunk else None,
+        machine_caption=machine.words if machine else None,
+        captioned_by=machine.by if machine else None,
     )
 
 

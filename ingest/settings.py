@@ -47,10 +47,12 @@ class VisionEmbedderSettings(WorkerSettings):
 
     Args:
         embed_timeout_s: longest wait for the vectors of one group of pictures.
+        caption_timeout_s: longest wait for one picture's caption, where a captioner is exported.
     """
 
     process: str = "vision-embedder"
     embed_timeout_s: float = Field(default=120.0, gt=0)
+    caption_timeout_s: float = Field(default=120.0, gt=0)
 
 
 class JointUpdaterSettings(WorkerSettings):

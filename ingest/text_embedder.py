@@ -5,7 +5,7 @@ import contextlib
 import threading
 
 from contracts.errors import ConfigurationError
-from encoding.encoder import Encoder
+from encoding.opening import open_encoder
 from ingest.extraction.ocr import require_tesseract
 from ingest.extraction.run import Extractor
 from ingest.extraction.types import ExtractionLimits
@@ -38,7 +38,7 @@ async def run(settings: TextEmbedderSettings, stop: threading.Event) -> None:
         handler = TextHandler(
             store,
             extractor,
-            Encoder(triton, settings.model_repository),
+            await parts.enter_async_context(open_encoder(triton, settings)),
             patience=patience(settings),
             batch=settings.embed_batch,
             embed_timeout_s=settings.embed_timeout_s,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.halves import Half, TextChunk
-from contracts.space import Space
+from contracts.space import Space, TextRole
 from contracts.topics import Stage
 from contracts.trace import TraceContext
 from ingest.chunking import Chunk, chunk
@@ -41,15 +41,21 @@ class TextEncoder(Protocol):
 
     @property
     def max_tokens(self) -> int:
-        """Longest text that is read."""
+        """Longest passage that is read."""
         ...
 
     def token_count(self, text: str) -> int:
-        """Tokens of a text."""
+        """Tokens of a passage, with what the encoder reads before it."""
         ...
 
     async def embed_texts(
-        self, texts: Sequence[str], *, priority: int, timeout_s: float, trace: TraceContext | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        role: TextRole,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
     ) -> NDArray[np.float32]:
         """Float32 [n, text_dim]."""
         ...
@@ -118,7 +124,11 @@ class TextHandler:
         texts = [chunk.text for chunk in chunks]
         return await self._patience(
             lambda: self._encoder.embed_texts(
-                texts, priority=work.priority, timeout_s=self._embed_timeout_s, trace=work.trace
+                texts,
+                role="passage",
+                priority=work.priority,
+                timeout_s=self._embed_timeout_s,
+                trace=work.trace,
             )
         )
 

@@ -3,9 +3,12 @@
 import contextlib
 import threading
 
+from encoding.captioner import Captioner, has_captioner
 from encoding.encoder import Encoder
+from encoding.opening import open_encoder
 from ingest.extraction.run import Extractor
 from ingest.image_handler import ImageHandler
+from ingest.picture_captions import PictureCaptions
 from ingest.service import patience, run_worker, start_process
 from ingest.settings import VisionEmbedderSettings
 from runtime.object_store import ObjectStore
@@ -22,14 +25,24 @@ async def run(settings: VisionEmbedderSettings, stop: threading.Event) -> None:
         triton = TritonClient(settings.triton_url)
         parts.push_async_callback(triton.close)
         extractor = await parts.enter_async_context(Extractor())
+        encoder = await parts.enter_async_context(open_encoder(triton, settings))
         handler = ImageHandler(
             store,
             extractor,
-            Encoder(triton, settings.model_repository),
+            encoder,
             patience=patience(settings),
             embed_timeout_s=settings.embed_timeout_s,
+            captions=_captions(settings, triton, encoder),
         )
         await run_worker(settings, GROUP, handler, store, stop)
+
+
+def _captions(settings: VisionEmbedderSettings, triton: TritonClient, encoder: Encoder) -> PictureCaptions | None:
+    """None where no captioner has been exported."""
+    if not has_captioner(settings.model_repository):
+        return None
+    captioner = Captioner(triton, settings.model_repository)
+    return PictureCaptions(captioner, encoder, patience=patience(settings), timeout_s=settings.caption_timeout_s)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from contracts.errors import ConfigurationError
 
@@ -26,6 +26,11 @@ class ProcessSettings(BaseModel):
         object_store_url: "file:///directory" or "s3://bucket/prefix".
         triton_url: host:port of Triton's gRPC door.
         model_repository: directory with the manifests and the description of the joint space.
+        text_api_url: what comes before `/embeddings` of the API that embeds texts, such as
+            "https://api.openai.com/v1"; empty where Triton embeds them. The space names the model.
+        text_api_key: sent to it as a bearer token; never logged.
+        text_api_batch: texts in one request to it.
+        text_api_in_flight: requests to it under way at once.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -39,6 +44,10 @@ class ProcessSettings(BaseModel):
     triton_url: str = "127.0.0.1:8001"
     redis_url: str = "redis://127.0.0.1:6379/0"
     model_repository: Path = Path("model_repository")
+    text_api_url: str = ""
+    text_api_key: SecretStr = SecretStr("")
+    text_api_batch: int = Field(default=32, ge=1, le=2048)
+    text_api_in_flight: int = Field(default=4, ge=1)
 
 
 S = TypeVar("S", bound=ProcessSettings)

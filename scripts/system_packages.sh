@@ -17,4 +17,4 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
     # shellcheck disable=SC2086 # one word a package
     exec apt-get install -qq -y --no-install-recommends $missing >/dev/null
 fi
-echo "trireme: not installed:$missing. To run every test: sudo apt-get install$missing" >&2
+echo "trireme: not installed:$missing. To install: sudo apt-get install$missing" >&2

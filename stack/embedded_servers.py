@@ -11,6 +11,7 @@ from contracts.errors import ConfigurationError
 from stack.events import SetupStep
 from stack.home import CHECKOUT, StackHome
 from stack.layout import KAFKA, StackPorts
+from stack.model_versions import check_versions
 from stack.process import ProcessSpec
 from stack.servers.java import find_java
 from stack.servers.kafka import KafkaNode, kafka_spec, prepare_kafka
@@ -39,10 +40,12 @@ class EmbeddedServers:
         """Triton with every exported model.
 
         Raises:
-            ConfigurationError: the set-up has not been done. InvalidInput: no model knows the device.
+            ConfigurationError: the set-up has not been done, or a version of an encoder is not known to give the
+                vectors of the joint space. InvalidInput: no model knows the device.
         """
         if not self.paths.backends.is_dir():
             raise ConfigurationError(f"The model server is not set up. {_SETUP_HINT}")
+        check_versions(self.model_repository)
         return triton_spec(
             environment=self.paths.serving,
             repository=self.model_repository,

@@ -75,7 +75,8 @@ class EmbeddedServices:
 
     def _worker(self, name: str, module: str, *, needs_triton: bool) -> Service:
         depends_on = (BOOTSTRAP, TRITON) if needs_triton else (BOOTSTRAP,)
-        return replace(self._checked(name, module, {}, depends_on), niceness=INGESTION_NICENESS)
+        settings = self.options.encoders if needs_triton else {}
+        return replace(self._checked(name, module, settings, depends_on), niceness=INGESTION_NICENESS)
 
     def _watch(self, folder: Path) -> Service:
         return self._checked(
@@ -90,6 +91,7 @@ class EmbeddedServices:
             **self._common(),
             "port": str(self.ports.gateway),
             "status_db": str(self.home.data / "gateway-status.sqlite"),
+            **self.options.encoders,
             **self.options.gateway,
         }
         return Service(GATEWAY, "gateway", settings, self.ports.gateway, (BOOTSTRAP, TRITON, REDIS))

@@ -32,6 +32,7 @@ class StackOptions:
         device: which of each model's configurations Triton takes: "cpu" is config.pbtxt, another NAME
             configs/NAME.pbtxt where there is one.
         gateway: further settings of the gateway, without prefix and in lower case.
+        encoders: further settings of the processes that embed: the gateway and both embedders. May hold a key.
     """
 
     home: StackHome = field(default_factory=lambda: StackHome(DEFAULT_HOME))
@@ -43,6 +44,7 @@ class StackOptions:
     n_shards: int = 3
     model_repository: Path = DEFAULT_MODELS
     gateway: Mapping[str, str] = field(default_factory=dict)
+    encoders: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what would bring deleted documents back: a reset empties this home, not somebody's broker.

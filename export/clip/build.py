@@ -20,12 +20,14 @@ from export.parity import ParityFigures, Vectors
 from export.publish import VERSION, publication, refuse_taken_names
 from export.quantise import Feeds
 from export.request import ExportRequest, Progress, quiet
-from export.sample_inputs import sample_pictures, sample_texts, split
+from export.sample_inputs import sample_pictures, sample_texts, split, with_crops
 from export.shapes import TowerShapes
 from export.tower import Tower, write_tower
 
 MAX_PICTURES = 48
-MAX_TEXTS = 96
+MAX_TEXTS = 256
+CALIBRATION_PICTURES = 96
+"""Fewer are filled up with crops: by 8 pictures alone ViT-B/32's smallest cosine was 0.985, with crops 0.995."""
 _PROJECTION_TEXTS = 2000
 _BATCH = 8
 
@@ -81,6 +83,8 @@ def image_tower(clip: LoadedClip, request: ExportRequest, facts: dict[str, Any])
     """The image tower with real pictures: every second one calibrates, the others compare."""
     pictures = sample_pictures(request.samples, MAX_PICTURES)
     calibration, comparison = split(pictures)
+    if request.precision == "int8":
+        calibration = with_crops(calibration, CALIBRATION_PICTURES)
     how = clip.preprocessing
     wanted = clip.torch_image_vectors(comparison)
     return Tower(

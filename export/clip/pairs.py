@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from contracts.errors import InvalidInput
 from encoding.pictures import decode_picture
 from export.demo_clip.heldout import read_heldout
-from export.sample_inputs import PICTURE_SUFFIXES
+from export.distil.source import read_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,30 +23,30 @@ class Pairs:
     captions: Sequence[str]
     subjects: NDArray[np.int64]
 
+    def where(self, keep: Callable[[str], bool]) -> Pairs:
+        """The pairs whose captions are wanted."""
+        rows = [row for row, caption in enumerate(self.captions) if keep(caption)]
+        return Pairs(
+            [self.pictures[row] for row in rows], [self.captions[row] for row in rows], self.subjects[rows]
+        )
+
     def part(self, which: int) -> Pairs:
         """Every second pair, from pair `which` on."""
         return Pairs(self.pictures[which::2], self.captions[which::2], self.subjects[which::2])
 
 
 def read_pairs(folder: Path | None) -> Pairs:
-    """Pictures of a folder, each with its caption in a `.txt` of the same name; else the demo's held-out ones.
+    """The captioned pictures of a folder, see `export.distil.source.read_folder`; else the demo's held-out ones.
 
     Raises:
-        InvalidInput: there is no such pair.
+        NotFound: there is none. BadMessage, InvalidInput: a file of it cannot be read.
     """
     if folder is None:
         pack = read_heldout()
         captions = [f"a picture of {pack.names[subject]}" for subject in pack.subject_of]
         return _numbered([Image.fromarray(pixels) for pixels in pack.pictures], captions)
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in PICTURE_SUFFIXES and path.with_suffix(".txt").is_file()
-    )
-    if not found:
-        raise InvalidInput(f"There is no picture with a caption (NAME.png and NAME.txt) under '{folder}'.")
-    pictures = [decode_picture(path.read_bytes()) for path in found]
-    return _numbered(pictures, [path.with_suffix(".txt").read_text(encoding="utf-8").strip() for path in found])
+    found = read_folder(folder)
+    return _numbered([decode_picture(file.path.read_bytes()) for file in found], [file.caption for file in found])
 
 
 def _numbered(pictures: Sequence[Image.Image], captions: Sequence[str]) -> Pairs:

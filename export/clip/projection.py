@@ -81,13 +81,18 @@ def check_projection(
     return figures
 
 
-def cross_recall(pictures: Vectors, texts: Vectors, subjects: npt.NDArray[np.int64]) -> float:
+def cross_recall(
+    pictures: Vectors, texts: Vectors, subjects: npt.NDArray[np.int64], *, centring: bool = True
+) -> float:
     """How often a picture finds a text of its subject among the nearest ten, and the other way round; their mean.
 
     Texts of one subject are the same words, and stand in the ranking once.
+
+    Args:
+        centring: take each tower's mean over these rows off first; unit vectors are ranked as they are otherwise.
     """
     first = np.unique(subjects, return_index=True)[1]
-    unit_pictures, unit_texts = (_centred_units(rows) for rows in (pictures, texts))
+    unit_pictures, unit_texts = (_centred_units(rows) if centring else rows for rows in (pictures, texts))
     scores = unit_texts[first] @ unit_pictures.T
     to_pictures = _found(scores, subjects[first], subjects)
     to_texts = _found(scores.T, subjects, subjects[first])

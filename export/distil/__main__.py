@@ -78,7 +78,7 @@ def distil_folder(options: argparse.Namespace) -> Card:
         raise ConfigurationError(
             f"{len(kept) + len(held_out)} captioned pictures are too few to train and to measure with."
         )
-    source = partial(FolderSource, image_size=teacher.manifest.image_size, resize=teacher.manifest.resize)
+    source = partial(FolderSource, rule=teacher.manifest)
     sha256 = teacher.manifest.sha256
     data = prepare(source(kept), teacher.embed, captions.embed, sha256, options.cache, _prepared)
     torch.manual_seed(options.seed)

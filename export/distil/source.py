@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import BadMessage, ConfigurationError, NotFound, TriremeError
-from encoding.pictures import ResizeRule, decode_picture, to_tensor
+from encoding.manifests import PictureRule
+from encoding.pictures import decode_picture
 
 CAPTIONS_FILE = "captions.jsonl"
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
@@ -122,10 +123,9 @@ def split_held_out(files: Sequence[CaptionedFile]) -> tuple[list[CaptionedFile],
 class FolderSource:
     """Captioned files as a teacher takes them: decoded, upright, brought to its size by its own rule."""
 
-    def __init__(self, files: Sequence[CaptionedFile], image_size: int, resize: ResizeRule) -> None:
+    def __init__(self, files: Sequence[CaptionedFile], rule: PictureRule) -> None:
         self._files = files
-        self._image_size = image_size
-        self._resize = resize
+        self._rule = rule
         self.captions: list[str] = list(dict.fromkeys(file.caption for file in files))
         self._numbers = {caption: number for number, caption in enumerate(self.captions)}
         self.subjects: list[int] = _subjects(files, self._numbers)
@@ -135,7 +135,7 @@ class FolderSource:
         """A hash of names, sizes, times and captions."""
         stats = [(file.path.stat().st_size, file.path.stat().st_mtime_ns) for file in self._files]
         listed = [(str(file.path), file.caption, *stat) for file, stat in zip(self._files, stats, strict=True)]
-        rule = [self._image_size, self._resize]
+        rule = {name: getattr(self._rule, name) for name in PictureRule.__struct_fields__}
         return hashlib.sha256(json.dumps([rule, listed]).encode()).hexdigest()[:16]
 
     def __len__(self) -> int:
@@ -149,10 +149,11 @@ class FolderSource:
         """
         file = self._files[index]
         try:
-            image = decode_picture(file.path.read_bytes(), target_edge=self._image_size)
+            edge = self._rule.shortest_edge or self._rule.image_size
+            image = decode_picture(file.path.read_bytes(), target_edge=edge)
         except TriremeError as exc:
             raise ConfigurationError(f"The picture '{file.path.name}' cannot be used: {exc.message}") from exc
-        return to_tensor(image, self._image_size, self._resize), self._numbers[file.caption]
+        return self._rule.prepare(image), self._numbers[file.caption]
 
 
 def _subjects(files: Sequence[CaptionedFile], numbers: Mapping[str, int]) -> list[int]:

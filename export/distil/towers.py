@@ -50,10 +50,10 @@ class PictureTeacher:
         ConfigurationError: it is not exported.
     """
 
-    def __init__(self, repository: Path, model: str) -> None:
+    def __init__(self, repository: Path, model: str, threads: int = 1) -> None:
         self.manifest = read_manifest(repository, model, ImageManifest)
         self.path = repository / model / VERSION / "model.onnx"
-        self._session = open_session(self.path)
+        self._session = open_session(self.path, threads)
 
     def embed(self, pictures: Pixels) -> Vectors:
         """Pictures UINT8 [n, S, S, 3] to unit vectors FP32 [n, dim]."""
@@ -61,16 +61,21 @@ class PictureTeacher:
 
 
 class CaptionTower:
-    """The exported CLIP text tower of a model repository. Errors as in `PictureTeacher`."""
+    """An exported text tower of a model repository, CLIP's by default. Errors as in `PictureTeacher`."""
 
-    def __init__(self, repository: Path) -> None:
-        manifest = read_manifest(repository, CLIP_TEXT, TextManifest)
-        folder = repository / CLIP_TEXT
-        self._session = open_session(folder / VERSION / "model.onnx")
+    def __init__(self, repository: Path, model: str = CLIP_TEXT, threads: int = 1) -> None:
+        self.manifest = read_manifest(repository, model, TextManifest)
+        folder = repository / model
+        self._session = open_session(folder / VERSION / "model.onnx", threads)
         self._tokens = TextTokens(
-            folder / manifest.tokenizer, max_length=manifest.max_length, pad_token_id=manifest.pad_token_id
+            folder / self.manifest.tokenizer,
+            max_length=self.manifest.max_length,
+            pad_token_id=self.manifest.pad_token_id,
         )
-        self._dim = manifest.dim
+
+    def fits(self, text: str) -> bool:
+        """Whether the tower reads the text whole, special tokens counted."""
+        return self._tokens.count(text) <= self._tokens.max_tokens
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Captions to unit vectors FP32 [n, dim]; those of like length run together.
@@ -78,7 +83,7 @@ class CaptionTower:
         Raises:
             PayloadTooLarge: a caption is longer than the tower reads.
         """
-        out = np.empty((len(texts), self._dim), np.float32)
+        out = np.empty((len(texts), self.manifest.dim), np.float32)
         sequences = self._tokens.ids(texts)
         order = sorted(range(len(texts)), key=lambda row: len(sequences[row]))
         for start in range(0, len(order), BATCH):

@@ -15,7 +15,7 @@ from export.text.pooling import Pooling, Prefixes, read_pooling, read_prefixes
 from export.text.towers import LoadedEncoder, load_encoder
 from export.tower import Tower, write_tower
 
-MAX_TEXTS = 96
+MAX_TEXTS = 256
 _BATCH = 8
 
 

@@ -1,11 +1,13 @@
 """The generators of answers: Llama on Triton, and sentences quoted from the hits where no Llama is loaded."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.space import TextRole
 from contracts.tensors import LLAMA, PRIORITY_UPLOAD
 from contracts.trace import TraceContext
 from gateway.clients.llama import LlamaGenerator
@@ -33,15 +35,21 @@ class TextEncoder(Protocol):
 
     @property
     def max_tokens(self) -> int:
-        """Longest text that it reads."""
+        """Longest passage that it reads."""
         ...
 
     def token_count(self, text: str) -> int:
-        """Tokens of a text."""
+        """Tokens of a passage."""
         ...
 
     async def embed_texts(
-        self, texts: Sequence[str], *, priority: int, timeout_s: float, trace: TraceContext | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        role: TextRole,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
     ) -> NDArray[np.float32]:
         """Unit vectors, float32 [n, d]."""
         ...
@@ -69,14 +77,20 @@ class ExtractiveGenerator:
         if not pool:
             yield Piece(NOT_ANSWERED, finish_reason="stop")
             return
-        texts = [prompt.question, *(candidate.meaning for candidate in pool)]
-        # Behind other people's queries, in a queue that is patient enough for this many sentences.
-        vectors = await self._encoder.embed_texts(
-            texts, priority=PRIORITY_UPLOAD, timeout_s=timeout_s, trace=trace
+
+        async def embed(texts: Sequence[str], role: TextRole) -> NDArray[np.float32]:
+            # Behind other people's queries, in a queue that is patient enough for this many sentences.
+            return await self._encoder.embed_texts(
+                texts, role=role, priority=PRIORITY_UPLOAD, timeout_s=timeout_s, trace=trace
+            )
+
+        question, sentences = await asyncio.gather(
+            embed([prompt.question], "query"), embed([candidate.meaning for candidate in pool], "passage")
         )
-        chosen = choose(prompt.question, vectors[0], pool, vectors[1:], limit=_MAX_SENTENCES)
+        chosen = choose(prompt.question, question[0], pool, sentences, limit=_MAX_SENTENCES)
         quotes = [f"{' ' if i else ''}{each.quote} [{each.passage.n}]" for i, each in enumerate(chosen)]
-        read_tokens = sum(self._encoder.token_count(text) for text in texts)
+        read = (prompt.question, *(candidate.meaning for candidate in pool))
+        read_tokens = sum(self._encoder.token_count(text) for text in read)
         for piece in self._cut(quotes or [NOT_ANSWERED], sampling, read_tokens):
             yield piece
 

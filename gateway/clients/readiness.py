@@ -1,33 +1,42 @@
 """Asks every dependency whether searches can be answered, and Triton which models it has."""
 
 import asyncio
+from collections.abc import Sequence
 
 from contracts.api import RETRIEVAL_MODEL
 from contracts.errors import TriremeError
-from contracts.tensors import CLIP_IMAGE, CLIP_TEXT, LLAMA, MODELS, TEXT_ENCODER
+from contracts.tensors import LLAMA, MODELS, TEXT_ENCODER
 from gateway.clients.answer_cache import RedisAnswerCache
 from gateway.clients.generation_watch import GenerationWatch
 from gateway.clients.reply_bus import ReplyBus
 from gateway.core.readiness import Readiness
 from runtime.triton import TritonClient
 
-_ENCODERS = (TEXT_ENCODER, CLIP_TEXT, CLIP_IMAGE)
-
 
 class ReadinessCheck:
-    """The gateway's dependencies. Redis is told but not needed: searches work without a cache."""
+    """The gateway's dependencies. Redis is told but not needed: searches work without a cache.
+
+    Args:
+        encoders: the models that Triton must serve.
+    """
 
     def __init__(
-        self, bus: ReplyBus, generations: GenerationWatch, triton: TritonClient, cache: RedisAnswerCache
+        self,
+        bus: ReplyBus,
+        generations: GenerationWatch,
+        triton: TritonClient,
+        cache: RedisAnswerCache,
+        encoders: Sequence[str],
     ) -> None:
         self._bus = bus
         self._generations = generations
         self._triton = triton
         self._cache = cache
+        self._encoders = tuple(encoders)
 
     async def readiness(self) -> Readiness:
         """Whether Kafka, every encoder and an index are there."""
-        encoders, redis = await asyncio.gather(self._triton.ready(_ENCODERS), self._cache.ping())
+        encoders, redis = await asyncio.gather(self._triton.ready(self._encoders), self._cache.ping())
         generation = self._generation()
         kafka = self._bus.available()
         details = {
@@ -43,6 +52,9 @@ class ReadinessCheck:
         names = [*MODELS, LLAMA]
         loaded = await asyncio.gather(*(self._triton.ready([name]) for name in names))
         answering = [name for name, is_loaded in zip(names, loaded, strict=True) if is_loaded]
+        if TEXT_ENCODER not in self._encoders:
+            # Then an API embeds texts, and whether that answers is seen when it is asked.
+            answering.append(TEXT_ENCODER)
         # Where no language model is loaded it quotes.
         return [*answering, RETRIEVAL_MODEL] if (await self.readiness()).ready else answering
 

@@ -36,4 +36,6 @@ def search_hit(
         picture_url=picture_url,
         thumbnail_url=thumbnail_url,
         document_url=document_url,
+        machine_caption=hit.machine_caption,
+        captioned_by=hit.captioned_by,
     )

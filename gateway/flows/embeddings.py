@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import DeadlineExceeded, InvalidInput, NotFound, PayloadTooLarge
-from contracts.space import Space
+from contracts.space import Space, TextRole
 from contracts.tensors import CLIP_IMAGE, CLIP_IMAGE_DISTILLED, CLIP_TEXT, PRIORITY_UPLOAD, TEXT_ENCODER
 from contracts.trace import TraceContext
 from gateway.core.query import QueryPicture
@@ -39,8 +39,24 @@ class Towers(Protocol):
         """Whether there is a distilled picture tower."""
         ...
 
-    def tokenise(self, model: str, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids with special tokens. Raises PayloadTooLarge."""
+    def token_count(self, text: str) -> int:
+        """Tokens of a text."""
+        ...
+
+    def tokenise(self, model: str, texts: Sequence[str], role: TextRole) -> list[list[int]]:
+        """Token ids with special tokens, of a tower on Triton. Raises PayloadTooLarge."""
+        ...
+
+    async def embed_texts(
+        self,
+        texts: Sequence[str],
+        *,
+        role: TextRole,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
+    ) -> Vectors:
+        """Float32 [n, text_dim], wherever the text encoder is."""
         ...
 
     async def embed_tokens(
@@ -102,8 +118,13 @@ class EmbeddingsFlow:
             raise NotFound("There is no encoder of that name.", param="model")
         return self._towers.space.text_dim if model == TEXT_ENCODER else self._towers.space.image_dim
 
-    async def texts(self, model: str, texts: Sequence[str | Tokens], trace: TraceContext) -> Embedded:
+    async def texts(
+        self, model: str, texts: Sequence[str | Tokens], role: TextRole, trace: TraceContext
+    ) -> Embedded:
         """Texts, or their token ids with special tokens, by a text tower.
+
+        Args:
+            role: what the texts are; token ids have the words that belong to it before them already.
 
         Raises:
             InvalidInput: a text without words, or ids that are not the model's tokens.
@@ -112,7 +133,13 @@ class EmbeddingsFlow:
         """
         async with _deadline():
             # In a thread: a batch of long texts takes the tokenizer a while.
-            sequences = await asyncio.to_thread(self._sequences, model, texts)
+            if model == TEXT_ENCODER and self._towers.space.text_by_api:
+                words, tokens = await asyncio.to_thread(self._words, texts)
+                vectors = await self._towers.embed_texts(
+                    words, role=role, priority=PRIORITY_UPLOAD, timeout_s=_WITHIN_S, trace=trace
+                )
+                return Embedded(vectors, tokens)
+            sequences = await asyncio.to_thread(self._sequences, model, texts, role)
             vectors = await self._towers.embed_tokens(
                 model, sequences, priority=PRIORITY_UPLOAD, timeout_s=_WITHIN_S, trace=trace
             )
@@ -137,20 +164,30 @@ class EmbeddingsFlow:
             )
         return Embedded(vectors, 0)
 
-    def _sequences(self, model: str, texts: Sequence[str | Tokens]) -> list[Sequence[int]]:
-        sequences: list[Sequence[int]] = []
-        for text in texts:
-            if not isinstance(text, str):
-                sequences.append(text)
-                continue
-            if not text.strip():
-                raise InvalidInput("A text is empty.", param="input")
-            if len(text) > _MOST_CHARS:
-                raise PayloadTooLarge(
-                    f"A text has {len(text):,} characters; at most {_MOST_CHARS:,} are looked at.", param="input"
-                )
-            sequences.append(self._towers.tokenise(model, [text])[0])
-        return sequences
+    def _sequences(self, model: str, texts: Sequence[str | Tokens], role: TextRole) -> list[Sequence[int]]:
+        return [
+            self._towers.tokenise(model, [_checked(text)], role)[0] if isinstance(text, str) else text
+            for text in texts
+        ]
+
+    def _words(self, texts: Sequence[str | Tokens]) -> tuple[list[str], int]:
+        """Texts for the API, and their tokens as near as they are known here."""
+        words = [_checked(text) for text in texts if isinstance(text, str)]
+        if len(words) < len(texts):
+            raise InvalidInput(
+                "An API embeds the texts of this space; it takes texts and no token ids.", param="input"
+            )
+        return words, sum(self._towers.token_count(text) for text in words)
+
+
+def _checked(text: str) -> str:
+    if not text.strip():
+        raise InvalidInput("A text is empty.", param="input")
+    if len(text) > _MOST_CHARS:
+        raise PayloadTooLarge(
+            f"A text has {len(text):,} characters; at most {_MOST_CHARS:,} are looked at.", param="input"
+        )
+    return text
 
 
 @asynccontextmanager

@@ -202,7 +202,7 @@ class EncodeQuery:
         async def text() -> Vector:
             assert words is not None
             rows = await self._encoder.embed_texts(
-                [words], priority=PRIORITY_QUERY, timeout_s=left_s(), trace=trace
+                [words], role="query", priority=PRIORITY_QUERY, timeout_s=left_s(), trace=trace
             )
             row: Vector = rows[0]
             return row

@@ -11,7 +11,7 @@ from contracts.api import SearchResponse
 from contracts.generations import Generation
 from contracts.joint import Vector
 from contracts.search import SearchReply, SearchRequest, ShardHit
-from contracts.space import Space
+from contracts.space import Space, TextRole
 from contracts.trace import TraceContext
 from gateway.core.cached_answer import CachedAnswer
 from gateway.core.query import SearchQuery
@@ -41,7 +41,13 @@ class QueryEncoder(Protocol):
         ...
 
     async def embed_texts(
-        self, texts: Sequence[str], *, priority: int, timeout_s: float, trace: TraceContext | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        role: TextRole,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
     ) -> NDArray[np.float32]:
         """Float32 [n, text_dim]."""
         ...

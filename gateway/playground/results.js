@@ -57,7 +57,7 @@ function card(hit, query, best) {
 }
 
 function thumbnail(hit) {
-  const name = hit.caption || `Picture in ${hit.source}`;
+  const name = hit.caption || hit.machine_caption || `Picture in ${hit.source}`;
   const image = el("img", { src: hit.thumbnail_url, alt: name, loading: "lazy", decoding: "async" });
   const button = el("button", { class: "thumbnail", type: "button", title: "Show it large", aria: { label: `Show large: ${name}` } }, image);
   image.addEventListener("error", () => button.classList.add("is-broken"));
@@ -68,9 +68,12 @@ function thumbnail(hit) {
 function view(hit, name) {
   byId("viewer-image").src = hit.picture_url ?? hit.thumbnail_url;
   byId("viewer-image").alt = name;
-  byId("viewer-caption").textContent = [hit.caption, place(hit)].filter(Boolean).join(" · ");
+  byId("viewer-caption").textContent = [hit.caption, byMachine(hit), place(hit)].filter(Boolean).join(" · ");
   byId("viewer").showModal();
 }
+
+/** A captioner's words, said to be its; only pictures without any text of their own have them. */
+const byMachine = (hit) => (hit.machine_caption ? `${hit.machine_caption} (described by a machine)` : null);
 
 const place = (hit) => (hit.page == null ? hit.source : `${hit.source}, page ${hit.page}`);
 
@@ -92,6 +95,7 @@ function passage(hit, query) {
   const parts = [];
   const lead = hit.kind === "picture" ? hit.caption : hit.heading;
   if (lead) parts.push(el("p", { class: hit.kind === "picture" ? "caption" : "heading" }, lead));
+  if (hit.machine_caption) parts.push(el("p", { class: "caption", title: `By ${hit.captioned_by}` }, byMachine(hit)));
   const text = shownText(hit.text, lead);
   if (!text) return parts;
   const element = el("p", { class: "passage" }, ...marked(text, wordRanges(text, query), "word"));

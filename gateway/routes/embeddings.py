@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from contracts.errors import InvalidInput
+from contracts.space import TextRole
 from gateway.flows.embeddings import PICTURE_TOWERS, Embedded, Tokens, Vectors
 from gateway.routes.callers import Left, nobody_reads, while_there
 from gateway.routes.context import respond, services_of, trace_of
@@ -42,6 +43,9 @@ class EmbeddingsBody(BaseModel):
     encoding_format: Literal["float", "base64"] = Field(
         default="float", description="Numbers, or the Base64 of little-endian float32."
     )
+    input_type: TextRole = Field(
+        default="passage", description="Whether texts ask or are what is asked for; some encoders tell them apart."
+    )
     dimensions: int | None = Field(default=None, description="The model's own width, or nothing.")
     user: str | None = None
 
@@ -72,7 +76,7 @@ async def embeddings(request: Request) -> Response:
     if asked.pictures:
         work = services.embeddings.pictures(asked.body.model, asked.pictures, trace)
     else:
-        work = services.embeddings.texts(asked.body.model, asked.texts, trace)
+        work = services.embeddings.texts(asked.body.model, asked.texts, asked.body.input_type, trace)
     try:
         return respond(_body(asked.body, await while_there(request, work)))
     except Left:

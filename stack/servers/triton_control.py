@@ -23,7 +23,7 @@ UNLOAD_PAUSE_S = 0.1
 # Triton's word for a model that was taken away on request, and not by a failure.
 ON_REQUEST = "unloaded"
 ADMIN_HEADER = "triton-grpc-protocol-trireme-admin"
-"""Where a server wants the key of `--grpc-restricted-protocol=...:trireme-admin=KEY`; docker-compose.yml's does."""
+"""Where a server wants the key of `--grpc-restricted-protocol=...:trireme-admin=KEY`, as in docker-compose.yml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,10 @@ class ModelControl:
         with self._told(f"Triton could not unload '{model}'"):
             await self._client.unload_model(model, headers=self._headers, client_timeout=UNLOAD_TIMEOUT_S)
             async with asyncio.timeout(UNLOAD_TIMEOUT_S):
-                while wait and (found := await self.find(model)).is_moving:
+                while wait:
+                    found = await self.find(model)
+                    if not found.is_moving:
+                        break
                     await asyncio.sleep(UNLOAD_PAUSE_S)
         return found
 

@@ -42,8 +42,8 @@ class ModelHealth:
 async def probe_models(address: str, models: Sequence[str]) -> ModelHealth:
     """Send every model one inference over zeros, one after the other, within `PROBE_TIMEOUT_S` altogether.
 
-    Which tensors a model takes, the server says. Decoupled models stream; they are asked for an answer of no tokens,
-    which takes no slot and no time.
+    The server says which tensors a model takes. Decoupled models stream; they are asked for an answer of no
+    tokens, which takes no slot and no time.
     """
     waiting, dead = list(models), []
     try:

@@ -41,6 +41,11 @@ def test_a_model_is_named_after_its_checkpoint(source: str, name: str) -> None:
     [
         (("export",), ("clip", "text", "never run")),
         (("export", "clip"), ("open_clip", "--dim", "--pairs", "int8-dynamic", "trireme export clip")),
+        (
+            ("export", "text-api"),
+            ("--make-space", "--tokenizer", "TRIREME_TEXT_API_KEY", "trireme export text-api"),
+        ),
+        (("export", "captioner"), ("BlipForConditionalGeneration", "token by token", "trireme export captioner")),
         (("export", "text"), ("--pooling", "--query-prefix", "trireme export text")),
     ],
 )

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertModel,
@@ -15,11 +14,9 @@ from transformers import (
     CLIPImageProcessorPil,
     CLIPModel,
     CLIPTextConfig,
-    CLIPTokenizerFast,
     CLIPVisionConfig,
     DistilBertConfig,
     DistilBertModel,
-    PreTrainedTokenizerFast,
     VisionTextDualEncoderConfig,
     VisionTextDualEncoderModel,
     ViTConfig,
@@ -27,33 +24,15 @@ from transformers import (
     ViTModel,
     XLMRobertaConfig,
     XLMRobertaModel,
+    XLMRobertaTokenizer,
 )
 
-SEED = 20261123
+from export.seeded import SEED, bert_tokenizer, clip_tokenizer
+
 WIDTH = 32
 SIZE = 32
 LIMIT = 24
 """Longest text, special tokens counted, of the tiny CLIPs."""
-
-_BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
-_WORDS = (
-    "the",
-    "a",
-    "of",
-    "and",
-    "to",
-    "in",
-    "is",
-    "are",
-    "##s",
-    "##ing",
-    "##ed",
-    "query",
-    "passage",
-    ":",
-    ".",
-    ",",
-)
 
 
 def sized(**changes: Any) -> dict[str, Any]:
@@ -67,28 +46,21 @@ def sized(**changes: Any) -> dict[str, Any]:
     }
 
 
-def clip_tokenizer() -> CLIPTokenizerFast:
-    """Bytes and words' ends, as CLIP's own vocabulary begins, without merges."""
-    tokens = [*_BYTES, *(f"{each}</w>" for each in _BYTES), "<|startoftext|>", "<|endoftext|>"]
-    vocabulary = {token: number for number, token in enumerate(tokens)}
-    return CLIPTokenizerFast(vocab=vocabulary, merges=[])
-
-
-def bert_tokenizer(pad: int = 0) -> PreTrainedTokenizerFast:
-    """WordPiece with single letters and a few words; the padding token has the id `pad`, 0 or 1."""
-    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)] + [str(digit) for digit in range(10)]
-    first = ["[PAD]", "[UNK]"] if pad == 0 else ["[UNK]", "[PAD]"]
-    tokens = [*first, "[CLS]", "[SEP]", *_WORDS, *letters, *(f"##{each}" for each in letters)]
-    tokenizer = Tokenizer(models.WordPiece({token: n for n, token in enumerate(tokens)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
-    )
+def xlm_tokenizer() -> XLMRobertaTokenizer:
+    """XLM-RoBERTa's own kind: SentencePiece's unigrams over a few letters of several scripts, words begun by ▁."""
+    pieces = [
+        "▁",
+        *"abcdefghijklmnopqrstuvwxyz0123456789.,:äéшки水光",
+        "▁a",
+        "▁the",
+        "▁cat",
+        "ing",
+        *(f"▁{word}" for word in ("query", "passage", "rain", "in", "of", "and", "is", "to")),
+    ]
+    special = [(token, 0.0) for token in ("<s>", "<pad>", "</s>", "<unk>")]
+    # Longer pieces are likelier, as trained ones are.
+    scored = [(piece, -10.0 + 2 * len(piece)) for piece in pieces]
+    return XLMRobertaTokenizer(vocab=[*special, *scored, ("<mask>", 0.0)])
 
 
 def livelier(model: Any) -> Any:
@@ -140,9 +112,9 @@ def tiny_dual_encoder(folder: Path) -> Path:
     return folder
 
 
-def tiny_bert(folder: Path, pooling: str = "mean", model: Any = None) -> Path:
+def tiny_bert(folder: Path, pooling: str = "mean", model: Any = None, tokenizer: Any = None) -> Path:
     """A BERT sentence encoder as sentence-transformers saves it, 32 dimensions."""
-    tokenizer = bert_tokenizer(model.config.pad_token_id if model else 0)
+    tokenizer = tokenizer or bert_tokenizer(model.config.pad_token_id if model else 0)
     made = model or BertModel(
         BertConfig(
             **sized(vocab_size=len(tokenizer), max_position_embeddings=64, pad_token_id=0, num_hidden_layers=1)
@@ -168,31 +140,14 @@ def tiny_sentence_encoder(folder: Path, family: str) -> Path:
     size = len(bert_tokenizer())
     if family == "xlm_roberta":
         # As XLM-RoBERTa itself: 2 more positions than the longest sequence has tokens.
+        tokenizer = xlm_tokenizer()
         config = XLMRobertaConfig(
-            **sized(vocab_size=size, max_position_embeddings=66, pad_token_id=1, num_hidden_layers=1)
+            **sized(vocab_size=len(tokenizer), max_position_embeddings=66, pad_token_id=1, num_hidden_layers=1)
         )
-        return tiny_bert(folder, "mean", XLMRobertaModel(config, add_pooling_layer=False))
+        return tiny_bert(folder, "mean", XLMRobertaModel(config, add_pooling_layer=False), tokenizer)
     if family == "distilbert":
         small = DistilBertConfig(
             vocab_size=size, max_position_embeddings=64, dim=WIDTH, hidden_dim=64, n_layers=1, n_heads=2
         )
         return tiny_bert(folder, "mean", DistilBertModel(small))
     return tiny_bert(folder, family.removeprefix("bert_"))
-
-
-def seeded_vit_b_32(folder: Path) -> Path:
-    """A CLIP of the full size of ViT-B/32 (151 million parameters) with seeded weights."""
-    tokenizer = clip_tokenizer()
-    ends = {
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
-    torch.manual_seed(SEED)
-    config = CLIPConfig(
-        text_config={"vocab_size": 49408, **ends}, vision_config={"patch_size": 32}, projection_dim=512
-    )
-    CLIPModel(config).eval().save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    CLIPImageProcessorPil().save_pretrained(folder)
-    return folder

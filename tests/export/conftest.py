@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 NEED_TORCH = (
+    "captioner/test_captioner_export.py",
     "clip/test_open_clip.py",
     "clip/test_preprocessing.py",
     "clip/test_projected_export.py",
@@ -21,10 +22,11 @@ NEED_TORCH = (
     "test_failed_exports.py",
     "test_hub.py",
     "test_precision.py",
+    "test_tracing.py",
     "text/test_encoders.py",
 )
 # Triton's protobuf is in the running system's environment.
-NEED_TRITON = ("test_model_config.py",)
+NEED_TRITON = ("captioner/test_captioner_config.py", "test_model_config.py", "test_text_api.py")
 collect_ignore = [
     *(() if importlib.util.find_spec("torch") else NEED_TORCH),
     *(() if importlib.util.find_spec("tritonclient") else NEED_TRITON),

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from contracts.errors import Conflict, InvalidInput
@@ -13,8 +18,19 @@ from contracts.errors import Conflict, InvalidInput
 pytest.importorskip("torch", reason="runs in the export environment: `make test-export`")
 pytestmark = pytest.mark.export_env
 
-from cli.export import app  # noqa: E402
-from tests.export.checkpoints import tiny_bert  # noqa: E402
+from transformers import AutoTokenizer  # noqa: E402
+
+from cli.export import CHECKOUT, app  # noqa: E402
+from encoding.manifests import TextManifest, read_manifest  # noqa: E402
+from encoding.text import TextTokens  # noqa: E402
+from tests.export.checkpoints import (  # noqa: E402
+    tiny_bert,
+    tiny_clip,
+    tiny_dual_encoder,
+    tiny_sentence_encoder,
+)
+from tests.export.clip.open_clip_network import tiny_open_clip  # noqa: E402
+from tests.export.test_publish import listing, publish  # noqa: E402
 
 
 def test_a_text_encoder_is_exported_with_figures_and_what_every_device_needs(tmp_path: Path) -> None:
@@ -34,6 +50,53 @@ def test_a_text_encoder_is_exported_with_figures_and_what_every_device_needs(tmp
     assert 'backend: "tensorrt"' in (model / "configs" / "plan.pbtxt").read_text()
     with pytest.raises(Conflict, match="--replace"):
         CliRunner().invoke(app, ["text", str(checkpoint), *options], catch_exceptions=False)
+
+
+def export(kind: str, checkpoint: Path, repository: Path) -> Result:
+    options = ["--name", "made", "--repository", str(repository)]
+    return CliRunner().invoke(app, [kind, str(checkpoint), *options], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("make", [tiny_dual_encoder, tiny_open_clip])
+def test_a_clip_of_another_family_is_exported_as_two_towers(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    result = export("clip", make(tmp_path / "checkpoint"), tmp_path / "repository")
+    assert result.exit_code == 0, result.output
+    for tower in ("made_image", "made_text"):
+        assert f"{tower}: smallest cosine to PyTorch 1.000000" in result.output
+        assert (tmp_path / "repository" / tower / "1" / "model.onnx").is_file()
+
+
+def test_a_multilingual_encoder_is_exported_with_its_own_kind_of_tokenizer(tmp_path: Path) -> None:
+    checkpoint = tiny_sentence_encoder(tmp_path / "multilingual-e5-tiny", "xlm_roberta")
+    own = AutoTokenizer.from_pretrained(checkpoint)
+    assert type(own).__name__ == "XLMRobertaTokenizer"
+    result = export("text", checkpoint, tmp_path / "repository")
+    assert result.exit_code == 0, result.output
+    assert "query 'query: ', passage 'passage: '" in result.output
+    about = read_manifest(tmp_path / "repository", "made", TextManifest)
+    path = tmp_path / "repository" / "made" / about.tokenizer
+    tokens = TextTokens(path, max_length=about.max_length, pad_token_id=about.pad_token_id)
+    texts = ["query: the cat", "шкики 水光", "  äé  ing ", "query: unseen Ωβ"]
+    assert tokens.ids(texts) == own(texts)["input_ids"]
+    assert tokens.pad(tokens.ids(["a"]))["input_ids"][0, -1] == own.pad_token_id == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_export_that_is_stopped_leaves_the_repository_as_it_was(tmp_path: Path, number: signal.Signals) -> None:
+    repository = tmp_path / "repository"
+    publish(repository, "made_image", "other", content="old")
+    before = listing(repository)
+    command = [sys.executable, "-m", "cli.main", "export", "clip", str(tiny_clip(tmp_path / "clip"))]
+    options = ["--name", "made", "--repository", str(repository), "--replace"]
+    with subprocess.Popen([*command, *options], cwd=CHECKOUT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            # The picture tower is written by now, into its place for the time being.
+            if "Tracing the text tower" in line:
+                process.send_signal(number)
+        assert process.wait(60) == 130
+    assert listing(repository) == before
+    assert sorted(path.name for path in repository.iterdir()) == ["made_image", "other"]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,17 @@ def outgrow(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
 
+def leave_a_gap(folder: Path) -> None:
+    """As many tokens as before, and one of them has an id that the model has no row for."""
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    last = max(vocabulary, key=lambda token: vocabulary[token])
+    plain = next(token for token in vocabulary if token != last and "|" not in token)
+    vocabulary[plain] = vocabulary[last] + 1
+    path.write_text(json.dumps(tokenizer))
+
+
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "no configuration": (lambda folder: (folder / "config.json").unlink(), "neither config.json nor"),
     "a configuration that is no JSON": (lambda folder: (folder / "config.json").write_text("{"), "damaged"),
@@ -62,7 +73,9 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a weight is missing": (drop_tensor, "1 are missing"),
     "weights of another shape": (outgrow, "do not fit|cannot be loaded"),
     "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer"),
+    "a tokenizer with a token too many": (leave_a_gap, "belong to different checkpoints"),
     "no image processor": (lambda folder: (folder / "preprocessor_config.json").unlink(), "cannot be loaded"),
+    "SigLIP": (lambda folder: edit_config(folder, model_type="siglip"), "architecture 'siglip'.*knows clip"),
     "another architecture": (lambda folder: edit_config(folder, model_type="gpt2"), "architecture 'gpt2'"),
     "code of its own": (
         lambda folder: edit_config(folder, model_type="mine", auto_map={"AutoModel": "a.A"}),

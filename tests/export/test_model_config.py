@@ -1,5 +1,7 @@
 """What the export tells TensorRT, and the files that it writes. tests/model_repository has the contract."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,28 @@ def test_the_commands_name_all_three_shapes_of_the_profile() -> None:
     assert "--fp16" in command
     assert "--fp16" not in trtexec_command("words", WORDS, max_batch=64, fp16=False)
     assert "--trt-max-shapes image:[64,224,224,3]" in polygraphy_command(PICTURES, max_batch=64, fp16=False)
+
+
+@TOWERS
+def test_polygraphy_reads_its_command_as_it_is_meant(tower: TowerShapes, tmp_path: Path) -> None:
+    """Its own parser, which writes the script that it would run; TensorRT is not needed for that."""
+    script = tmp_path / "script.py"
+    command = polygraphy_command(tower, max_batch=64, fp16=True).split()
+    assert command[0] == "polygraphy"
+    subprocess.run(
+        [Path(sys.executable).with_name("polygraphy"), *command[1:], "--gen-script", script],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    written = script.read_text()
+    for name, *shapes in zip(
+        tower.profile(64)[0], *(profile.values() for profile in tower.profile(64)), strict=True
+    ):
+        small, usual, large = map(list, shapes)
+        assert f".add('{name}', min={small}, opt={usual}, max={large})" in written
+        assert f".add('{name}', None, {usual})" in written
+    assert "fp16=True" in written
+    assert "SaveBytes(build_engine, path='model.plan')" in written
+    assert "'image': (0, 255)" in written if tower.kind == "image" else "'attention_mask': (1, 1)" in written

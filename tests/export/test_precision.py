@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ from export.quantise import LADDER, Feeds, Kept, layers_kept  # noqa: E402
 def batches(exported: Exported, seed: int) -> list[Feeds]:
     """Random sequences of four lengths, padded at the right."""
     manifest = read_manifest(exported.repository, exported.text, TextManifest)
+    described = json.loads((exported.repository / exported.text / "manifest.json").read_text())
     rng = np.random.default_rng(seed)
     made: list[Feeds] = []
     for length in (8, 16, 24, 48):
-        ids = rng.integers(4, 60, (4, length))
+        ids = rng.integers(4, described["vocab_size"], (4, length))
         mask = (np.arange(length) < rng.integers(3, length + 1, (4, 1))).astype(np.int64)
         made.append({"input_ids": np.where(mask, ids, manifest.pad_token_id), "attention_mask": mask})
     return made

@@ -17,7 +17,7 @@ from contracts.generations import Generation
 from contracts.ids import shard_of
 from contracts.joint import Vector, Weights, join_item, join_query, unit
 from contracts.search import SearchReply, SearchRequest, ShardHit
-from contracts.space import Space
+from contracts.space import Space, TextRole
 from contracts.trace import TraceContext
 from encoding.pictures import to_tensor
 from gateway.core.cached_answer import CachedAnswer
@@ -74,6 +74,7 @@ class WordEncoder:
     delay_s: dict[str, float] = field(default_factory=dict)
     failing: dict[str, TriremeError] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    roles: list[tuple[TextRole, int]] = field(default_factory=list)
     image_size: int = 8
     max_tokens: int = 100
     has_distilled: bool = False
@@ -86,8 +87,15 @@ class WordEncoder:
         return SPACE
 
     async def embed_texts(
-        self, texts: Sequence[str], *, priority: int, timeout_s: float, trace: TraceContext | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        role: TextRole,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
     ) -> NDArray[np.float32]:
+        self.roles.append((role, len(texts)))
         await self._work("text")
         return np.stack([word_vector(text) for text in texts])
 
@@ -109,7 +117,7 @@ class WordEncoder:
         await self._work("clip_image_distilled" if distilled else "clip_image")
         return np.stack([pixel_vector(picture) for picture in pictures])
 
-    def tokenise(self, model: str, texts: Sequence[str]) -> list[list[int]]:
+    def tokenise(self, model: str, texts: Sequence[str], role: TextRole) -> list[list[int]]:
         sequences = [word_tokens(text) for text in texts]
         if any(len(ids) > self.max_tokens for ids in sequences):
             raise PayloadTooLarge(f"The text encoder reads at most {self.max_tokens}.")

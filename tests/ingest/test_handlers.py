@@ -15,6 +15,7 @@ from contracts.documents import FileAdded, file_added
 from contracts.errors import DependencyDown, DocumentFailed, Superseded
 from contracts.halves import Half, HalfReady
 from contracts.keys import half_key, object_key, picture_key, thumbnail_key
+from contracts.space import TextRole
 from contracts.tensors import PRIORITY_BULK, PRIORITY_UPLOAD
 from contracts.trace import TraceContext
 from ingest.extraction.run import Extractor
@@ -46,7 +47,13 @@ class NamedVectors:
         return np.asarray(image.resize((self.image_size, self.image_size)), dtype=np.uint8)
 
     async def embed_texts(
-        self, texts: Sequence[str], *, priority: int, timeout_s: float, trace: TraceContext | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        role: TextRole,
+        priority: int,
+        timeout_s: float,
+        trace: TraceContext | None = None,
     ) -> NDArray[np.float32]:
         self._called(len(texts), priority)
         return np.stack([vector(text, TEXT_DIM) for text in texts])

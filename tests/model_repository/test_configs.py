@@ -141,7 +141,8 @@ def test_every_queue_is_bounded_in_length_and_time_and_rejects(case: Case) -> No
     assert set(batching.priority_queue_policy) == {PRIORITY_QUERY, PRIORITY_BULK}
     for policy in policies:
         assert policy.timeout_action == ModelQueuePolicy.REJECT
-        assert policy.default_timeout_microseconds > 0
+        # Triton 2.51's batcher can sleep for 500 ms over the last requests of a version that is replaced.
+        assert policy.default_timeout_microseconds >= 2_000_000
         assert policy.allow_timeout_override
         # A queue holds some full batches, and no more than waits a few seconds.
         assert 4 <= policy.max_queue_size / case.config.max_batch_size <= 8

@@ -37,9 +37,11 @@ SETTINGS: dict[str, type[ProcessSettings]] = {
 }
 
 
-def specs(tmp_path: Path, gateway: Mapping[str, str] | None = None) -> dict[str, ProcessSpec]:
+def specs(
+    tmp_path: Path, gateway: Mapping[str, str] | None = None, encoders: Mapping[str, str] | None = None
+) -> dict[str, ProcessSpec]:
     home = StackHome(tmp_path)
-    options = StackOptions(home=home, watch=tmp_path / "inbox", gateway=gateway or {})
+    options = StackOptions(home=home, watch=tmp_path / "inbox", gateway=gateway or {}, encoders=encoders or {})
     space = DataSpace(space_id="0123456789abcdef", n_shards=3)
     services = EmbeddedServices(options, home, choose_ports(3, 8080), space, "127.0.0.1:9")
     return {spec.name: spec for spec in services.specs()}
@@ -97,3 +99,14 @@ def test_settings_for_the_gateway_are_handed_on(tmp_path: Path) -> None:
 def test_work_that_can_wait_is_nicer_than_what_a_search_waits_for(tmp_path: Path) -> None:
     nice = {name for name, spec in specs(tmp_path).items() if spec.argv[0].endswith("/nice")}
     assert nice == {"text-embedder", "vision-embedder", "joint-updater"}
+
+
+def test_only_the_processes_that_embed_are_told_the_key_of_the_embeddings_api(tmp_path: Path) -> None:
+    told = {"text_api_url": "http://127.0.0.1:9/v1", "text_api_key": "sk-secret"}
+    built = specs(tmp_path, encoders=told)
+    knowing = {name for name, spec in built.items() if "sk-secret" in spec.env.values()}
+    assert knowing == {"gateway", "text-embedder", "vision-embedder"}
+    for name in knowing:
+        settings = settings_of(built[name])
+        assert settings.text_api_url == told["text_api_url"]
+        assert settings.text_api_key.get_secret_value() == "sk-secret"

@@ -49,6 +49,10 @@ class LlamaServer:
     def address(self) -> str:
         return f"127.0.0.1:{self.spec.ports['grpc']}"
 
+    @property
+    def ports(self) -> TritonPorts:
+        return TritonPorts(**self.spec.ports)
+
 
 class Llama:
     """Asks the served model, with the client that the gateway uses."""

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from contracts.errors import DependencyFailed, Overloaded
+from stack.servers.triton import shared_memory_prefix
 from tests.deploy.genai.conftest import ENDLESS, RESPONSE_TIMEOUT_S, SLOTS, WAITING, Llama, LlamaServer
 
 pytestmark = pytest.mark.integration
@@ -183,10 +184,16 @@ async def test_the_server_is_known_to_be_well_while_all_slots_are_taken(
 
 async def test_a_killed_model_process_is_seen_and_comes_back(llama: Llama, llama_server: LlamaServer) -> None:
     assert llama_server.spec.ready is not None
-    # Answers to their end, one a slot: nobody is being written to. A process that is killed while it sends may
-    # hold a lock in the server's shared memory; Triton ends itself then, and the supervisor starts both.
+    # Answers to their end, one a slot: nobody is being written to. A process killed while it sends may hold
+    # a lock in the server's shared memory; Triton ends itself then, and the supervisor starts both.
     await asyncio.gather(*(llama.whole(messages=QUESTION, max_tokens=3) for _ in range(SLOTS)))
-    (stub,) = (each for each in psutil.Process().children(recursive=True) if "python_backend_stub" in each.name())
+    # Other servers of this run have such processes too.
+    mark = shared_memory_prefix(llama_server.ports)
+    (stub,) = (
+        each
+        for each in psutil.Process().children(recursive=True)
+        if "python_backend_stub" in each.name() and any(part.startswith(mark) for part in each.cmdline())
+    )
     stub.kill()
     assert not await llama_server.spec.ready()
     async with asyncio.timeout(RESPONSE_TIMEOUT_S):

@@ -142,6 +142,12 @@ def test_a_text_beyond_the_last_position_gets_a_clear_error(exported_clip: Expor
         run(exported_clip, exported_clip.text, input_ids=ids, attention_mask=np.ones_like(ids))
 
 
+def test_a_longer_question_is_cut_as_the_checkpoints_own_tokenizer_cuts_it(exported_clip: Exported) -> None:
+    tokens, own = tokens_of(exported_clip), loaded(exported_clip).tokenizer
+    for text in ("x y z " * tokens.max_length, "a cat", "a" * 500):
+        assert tokens.beginning(text) == own.torch_batch([text])["input_ids"][0].tolist()
+
+
 def test_the_longest_text_is_still_taken(exported_clip: Exported) -> None:
     tokens = tokens_of(exported_clip)
     ids = tokens.ids(["a"])[0]
@@ -157,7 +163,7 @@ def test_the_manifest_tells_where_the_model_came_from_and_how_well_it_agrees(exp
         assert len(manifest["sha256"]) == 64
         assert manifest["parity"]["min_cosine"] > 1 - 1e-5
         assert len(manifest["mean_vector"]) == manifest["dim"] == 16
-        assert (exported_clip.repository / model / "config.pbtxt").read_text().startswith("# Written by")
+        assert (exported_clip.repository / model / "config.pbtxt").read_text().startswith("# Exported by")
 
 
 def test_old_configurations_pool_at_the_highest_id(tmp_path: Any) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contracts.errors import BadMessage, ConfigurationError, NotFound
+from encoding.manifests import PictureRule
 from export.distil.cache import CHUNK, prepare
 from export.distil.heldout import folder_held_out
 from export.distil.source import CaptionedFile, FolderSource, read_folder, split_held_out
@@ -76,7 +77,7 @@ def test_captions_of_one_picture_and_pictures_of_one_caption_are_one_subject(tmp
         CaptionedFile(owl, "a bird"),
         CaptionedFile(bird, "a bird"),
     ]
-    source = FolderSource(files, 8, "pad_square")
+    source = FolderSource(files, PictureRule(image_size=8, resize="pad_square"))
     subjects = dict(zip(source.captions, source.subjects, strict=True))
     assert subjects["an owl"] == subjects["a bird"] != subjects["a boat"]
     assert set(source.subjects) == {0, 1}
@@ -91,16 +92,37 @@ def test_a_picture_stays_held_out_when_others_come() -> None:
     assert not set(kept) & set(many)
 
 
+def test_a_picture_is_prepared_by_every_part_of_the_teachers_rule(tmp_path: Path) -> None:
+    path = tmp_path / "owl.png"
+    noise = np.random.default_rng(3).integers(0, 256, (40, 61, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    rule = PictureRule(
+        image_size=8,
+        resize="shortest_edge_center_crop",
+        interpolation="bilinear",
+        shortest_edge=16,
+        crop_rounding="nearest",
+    )
+    pixels, _ = FolderSource([CaptionedFile(path, "an owl")], rule).picture(0)
+    np.testing.assert_array_equal(pixels, rule.prepare(Image.open(path)))
+    plain = PictureRule(image_size=8, resize="shortest_edge_center_crop")
+    assert not np.array_equal(pixels, plain.prepare(Image.open(path)))
+    source, other = (FolderSource([CaptionedFile(path, "an owl")], each) for each in (rule, plain))
+    assert source.key != other.key
+
+
 def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"no picture")
-    source = FolderSource([CaptionedFile(tmp_path / "bad.png", "x")], 8, "pad_square")
+    source = FolderSource(
+        [CaptionedFile(tmp_path / "bad.png", "x")], PictureRule(image_size=8, resize="pad_square")
+    )
     with pytest.raises(ConfigurationError, match=r"bad\.png"):
         source.picture(0)
 
 
 def test_preparing_goes_on_where_it_was_interrupted_and_gives_the_same(tmp_path: Path) -> None:
     files = [CaptionedFile(save_picture(tmp_path / f"{n}.png", n), f"number {n}") for n in range(CHUNK + 40)]
-    source = FolderSource(files, 8, "pad_square")
+    source = FolderSource(files, PictureRule(image_size=8, resize="pad_square"))
     asked: list[int] = []
 
     def counted(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -122,7 +144,7 @@ def test_preparing_goes_on_where_it_was_interrupted_and_gives_the_same(tmp_path:
 
 def test_held_out_pictures_are_asked_for_by_altered_copies(tmp_path: Path) -> None:
     files = [CaptionedFile(save_picture(tmp_path / f"{n}.png", n), f"number {n}") for n in range(3)]
-    held_out = folder_held_out(FolderSource(files, 16, "stretch"), lengths)
+    held_out = folder_held_out(FolderSource(files, PictureRule(image_size=16, resize="stretch")), lengths)
     assert held_out.queries.shape == held_out.pictures.shape == (3, 16, 16, 3)
     assert not np.array_equal(held_out.queries, held_out.pictures)
     assert held_out.query_subjects.tolist() == held_out.picture_subjects.tolist() == [0, 1, 2]

@@ -28,9 +28,12 @@ async def text_of(generator: Generator, question: str, sampling: Sampling = GREE
 
 
 async def test_the_extractive_generator_quotes_the_sentence_that_answers() -> None:
-    assert await text_of(ExtractiveGenerator(WordEncoder()), "A violin has how many strings?") == (
+    encoder = WordEncoder()
+    assert await text_of(ExtractiveGenerator(encoder), "A violin has how many strings?") == (
         "A violin has four strings. [2]"
     )
+    # The question asks, the sentences are asked for.
+    assert sorted(encoder.roles) == [("passage", 2), ("query", 1)]
 
 
 async def test_the_extractive_generator_says_when_nothing_answers() -> None:

@@ -25,6 +25,10 @@ def test_a_picture_s_passage_is_its_caption_and_the_text_beside_it_without_a_pla
     assert passage.char_offset is None
 
 
+def test_a_machines_words_for_a_picture_are_no_passage() -> None:
+    assert passages_of([hit(1, "", kind="picture", machine_caption="a bridge", captioned_by="captioner@1")]) == ()
+
+
 def test_the_budget_cuts_the_last_passages_and_never_the_first() -> None:
     found = passages("a " * 50, "b " * 50, "c " * 50)
     all_of_them = build_prompt("why", found, budget_tokens=10_000, count=words)

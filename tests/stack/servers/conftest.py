@@ -2,16 +2,19 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
 import pytest
 
-from contracts.tensors import CLIP_TEXT_DISTILLED, MODELS
+from contracts.tensors import CLIP_IMAGE, CLIP_IMAGE_DISTILLED, CLIP_TEXT_DISTILLED, MODELS
 from stack.ports import free_ports
 from stack.process import ProcessSpec
 from stack.servers.triton import TritonPorts, exported_models, triton_spec
@@ -40,11 +43,12 @@ def started(spec: ProcessSpec, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         if process.poll() is None:
             process.send_signal(spec.stop_signal)
-            try:
-                process.wait(spec.stop_timeout_s)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(10)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(spec.stop_timeout_s)
+        # The server itself, or a model's process that outlived it.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
 
 
 async def becomes_ready(spec: ProcessSpec, process: subprocess.Popen[bytes]) -> bool:
@@ -88,3 +92,48 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessSpec]:
     with started(spec, log) as process:
         assert asyncio.run(becomes_ready(spec, process)), last_words(log)
         yield spec
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTriton:
+    """A real Triton whose repository a test may change."""
+
+    spec: ProcessSpec
+    repository: Path
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.spec.ports['grpc']}"
+
+
+@pytest.fixture(scope="module")
+def own_triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnTriton]:
+    """The picture towers and the space's description, for the tests of one file."""
+    needs(set(exported_models(PATHS.repository)) >= DEMO_MODELS and PATHS.backends.is_dir(), "Triton or a model")
+    folder = tmp_path_factory.mktemp("own-triton")
+    repository = folder / "models"
+    for model in (CLIP_IMAGE, CLIP_IMAGE_DISTILLED, CLIP_TEXT_DISTILLED):
+        shutil.copytree(PATHS.repository / model, repository / model)
+    shutil.copy(PATHS.repository / "space.json", repository)
+    spec = triton_spec(
+        environment=PATHS.serving,
+        repository=repository,
+        backends=PATHS.backends,
+        run_dir=folder,
+        ports=TritonPorts(*free_ports(3)),
+    )
+    log = folder / "log"
+    with started(spec, log) as process:
+        assert asyncio.run(becomes_ready(spec, process)), last_words(log)
+        yield OwnTriton(spec, repository)
+
+
+def negated(graph: Path, target: Path) -> None:
+    """Write a graph that gives the vectors of `graph` with the opposite sign."""
+    model = onnx.load(graph)
+    (output,) = model.graph.output
+    for node in model.graph.node:
+        node.output[:] = [f"{name}_before" if name == output.name else name for name in node.output]
+    model.graph.node.append(onnx.helper.make_node("Neg", [f"{output.name}_before"], [output.name]))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, target)
