@@ -78,17 +78,17 @@ async def _streams(client: triton.InferenceServerClient, config: ModelConfig, mo
         yield {"model_name": model, "inputs": [tensor], "priority": 0}
 
     responses = client.stream_infer(requests())
-    answered = False
+    answered, failure = False, None
     try:
         # To its end: when a cancellation meets that, a Triton before 25.03 crashes. See `runtime.triton`.
         async for _, error in responses:
-            if error is not None:
-                raise error
-            answered = True
+            answered, failure = True, failure or error
     except AioRpcError as error:  # Of a stream, the client hands gRPC's own error on.
         raise InferenceServerException(msg=str(error.details())) from error
     finally:
         responses.cancel()
+    if failure is not None:
+        raise failure
     return answered
 
 
