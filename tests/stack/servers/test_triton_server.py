@@ -117,6 +117,20 @@ async def test_no_request_waits_for_the_batchers_half_second(triton: ProcessSpec
     assert pauses.max() < 0.45
 
 
+async def test_no_request_waits_for_the_half_second_behind_a_queue_of_mixed_lengths(triton: ProcessSpec) -> None:
+    """Nothing is joined there, so the waker's own requests stand behind everybody's."""
+    answered: list[float] = []
+
+    async def caller(client: grpc.InferenceServerClient, seed: int) -> None:
+        for n in range(12):
+            await infer(client, TEXT_ENCODER, tokens([101, *range(2000, 2000 + 8 * ((seed + n) % 8)), 102]))
+            answered.append(time.monotonic())
+
+    async with client_of(triton) as client:
+        await asyncio.gather(*(caller(client, seed) for seed in range(16)))
+    assert np.diff(np.array(answered)).max() < 0.45
+
+
 async def test_a_query_overtakes_uploads_that_wait(triton: ProcessSpec) -> None:
     order: list[str] = []
 

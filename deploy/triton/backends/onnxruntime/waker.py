@@ -53,8 +53,8 @@ class BatcherWaker:
         self._due = False
         self._running = False
         self._closed = False
-        # One that finds others waiting stands behind them until it is its turn to be rejected, and must not hold up
-        # the next: with sixteen callers of sixteen shapes, three senders were all held up and the batcher slept.
+        # One that finds others waiting stands behind them until it is its turn to be rejected, and must not hold
+        # up the next: with sixteen callers of mixed lengths, three senders stood there and the batcher slept.
         self._senders = ThreadPoolExecutor(max_workers=MOST_WAITING, thread_name_prefix="batcher-waker")
         self._thread = threading.Thread(target=self._run, name="batcher-waker", daemon=True)
         self._thread.start()
