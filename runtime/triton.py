@@ -156,7 +156,7 @@ class TritonClient:
 async def _end(responses: AsyncIterator[object]) -> None:
     """Wait for the server to close a stream that has had its last response.
 
-    Otherwise cancelling it may meet that end, and a Triton before 25.03 crashes when the two meet:
+    Otherwise cancelling it may meet that end, and Triton 2.51 crashes when the two meet, as upstream describes:
     https://github.com/triton-inference-server/server/issues/7368.
     """
     with suppress(TimeoutError, InferenceServerException, AioRpcError):

@@ -80,7 +80,7 @@ async def _streams(client: triton.InferenceServerClient, config: ModelConfig, mo
     responses = client.stream_infer(requests())
     answered, failure = False, None
     try:
-        # To its end: when a cancellation meets that, a Triton before 25.03 crashes. See `runtime.triton`.
+        # To its end: when a cancellation meets that, Triton 2.51 crashes. See `runtime.triton`.
         async for _, error in responses:
             answered, failure = True, failure or error
     except AioRpcError as error:  # Of a stream, the client hands gRPC's own error on.

@@ -71,7 +71,7 @@ def tokens(seed: int, length: int) -> dict[str, NDArray[np.int64]]:
 
 
 async def vector(client: TritonClient, model: str, feeds: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-    found = await client.infer(model, feeds, ["embedding"], priority=1, timeout_s=20)
+    found = await client.infer(model, feeds, ["embedding"], priority=2, timeout_s=20)
     first: NDArray[np.float32] = found["embedding"][0]
     return first
 
@@ -96,7 +96,7 @@ async def test_pictures_get_onnx_runtimes_vectors_alone_and_in_a_batch(served: t
         for size in (1, 8):
             parts = [pictures[start : start + size] for start in range(0, 8, size)]
             answers = [
-                await client.infer(model, {"image": part}, ["embedding"], priority=1, timeout_s=20)
+                await client.infer(model, {"image": part}, ["embedding"], priority=2, timeout_s=20)
                 for part in parts
             ]
             found[model, size] = np.concatenate([answer["embedding"] for answer in answers])
