@@ -1,32 +1,38 @@
-"""One shard: applies updates in the order of (version, revision) and answers searches exactly.
+"""One shard: applies updates in the order of (version, revision), and answers searches.
 
-No Kafka, no files, no clock. One thread applies updates; any thread may search meanwhile, and sees each
-document either before or after an update, never in between.
+No Kafka, no clock; files only where a sealed segment has them mapped. One thread applies updates, one searches,
+one seals and merges (`upkeep`). A search sees each document either before or after an update, never in between.
 """
 
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts.errors import BadMessage
-from contracts.items import IndexUpdate, ItemSet
+from contracts.items import IndexUpdate, ItemKind, ItemSet
 from contracts.search import Filter, ShardHit
-from index_service.contents import Contents
+from index_service.bitmap import Bitmap
+from index_service.delta import CapturedDelta, Delta
+from index_service.documents import DocumentEntry, DocumentHead, DocumentTable, EmptyDocument, Precedence, StoredDocument
 from index_service.hits import Candidate, top_hits
+from index_service.kinds.graph import Graph
+from index_service.kinds.parameters import IndexParameters
+from index_service.found import Scored, best_of
 from index_service.payloads import DocumentFields
 from index_service.queries import Query
-from index_service.ranking import rank
-from index_service.slots import Precedence
+from index_service.ranking import Effort, rank
+from index_service.sealed import SealedSegment
+from index_service.selection import Ranges
 from index_service.spec import ShardSpec
 from index_service.updates import check_items, check_update, read_vectors, stored_document, tombstone
 
-# Dead slots are cleared away when there are this many, and this share of all.
-_COMPACT_DEAD_SLOTS = 4096
-_COMPACT_DEAD_SHARE = 0.2
+DEFAULTS = IndexParameters()
+Part = Delta | SealedSegment
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,38 +54,93 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Answer to one query. `scanned` is how many vectors were compared."""
+    """Answer to one query.
+
+    Args:
+        scanned: vectors that were compared, on average over the queries of its batch.
+        widened: searches of its batch that had to be repeated with more effort.
+        short: whether fewer hits were found than match.
+    """
 
     hits: tuple[ShardHit, ...]
     scanned: int
+    widened: int = 0
+    short: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """What a shard consisted of at one moment: for whoever writes it down, seals or merges.
+
+    Args:
+        deltas: the frozen ones and then the growing one.
+        sealed: with the live bits of that moment.
+    """
+
+    dim: int
+    deltas: tuple[CapturedDelta, ...]
+    sealed: tuple[tuple[SealedSegment, Bitmap], ...]
+    empty: tuple[EmptyDocument, ...]
+    next_serial: int
+
+    def unsealed(self) -> Iterator[tuple[StoredDocument, NDArray[np.float16]]]:
+        """Every document that is in no sealed segment, those without items included, with vectors [n, dim]."""
+        for delta in self.deltas:
+            for head, payloads, vectors in delta.documents():
+                yield _stored(head, payloads), vectors
+        for empty in self.empty:
+            document = StoredDocument(empty.doc_id, empty.version, empty.revision, empty.op, empty.fields, ())
+            yield document, np.empty((0, self.dim), dtype=np.float16)
+
+    def documents(self) -> Iterator[tuple[StoredDocument, NDArray[np.float16]]]:
+        """Every document that is held, tombstones included, with its vectors [n, dim]."""
+        for segment, live in self.sealed:
+            for head, payloads, vectors in segment.documents(live):
+                yield _stored(head, payloads), vectors
+        yield from self.unsealed()
 
 
 class Shard:
-    """One shard of one generation.
+    """One shard of one generation, empty at first."""
 
-    Args:
-        spec: what it is.
-        contents: what a snapshot held, or None for an empty shard.
-    """
-
-    def __init__(self, spec: ShardSpec, contents: Contents | None = None) -> None:
+    def __init__(self, spec: ShardSpec, parameters: IndexParameters = DEFAULTS) -> None:
         self.spec = spec
-        self._contents = contents if contents is not None else Contents(spec.dim)
+        self.parameters = parameters
         self._lock = threading.Lock()
-
-    @property
-    def contents(self) -> Contents:
-        """What it holds. For the thread that applies updates (to write a snapshot); do not change it."""
-        return self._contents
+        self._table = DocumentTable()
+        self._delta = Delta(spec.dim)
+        self._frozen: tuple[Delta, ...] = ()
+        self._sealed: tuple[SealedSegment, ...] = ()
+        self._next_serial = 1
 
     @property
     def n_items(self) -> int:
         """Searchable items."""
-        return self._contents.slots.n_live
+        return self._table.n_items
+
+    @property
+    def n_documents(self) -> int:
+        """Documents that are known, tombstones included."""
+        return len(self._table)
+
+    @property
+    def delta(self) -> Delta:
+        """The growing delta."""
+        return self._delta
+
+    @property
+    def frozen(self) -> tuple[Delta, ...]:
+        """Deltas that wait to be sealed, oldest first."""
+        return self._frozen
+
+    @property
+    def sealed(self) -> tuple[SealedSegment, ...]:
+        """The sealed segments."""
+        return self._sealed
 
     def precedence(self, update: IndexUpdate) -> Precedence:
         """Whether the update is news: if not, its items need not be fetched."""
-        return self._contents.slots.precedence(update.doc_id, update.version, update.revision)
+        return self._table.precedence(update.doc_id, update.version, update.revision)
 
     def apply(self, update: IndexUpdate, items: ItemSet | None) -> Applied:
         """Apply one update. All items of the document change in one step.
@@ -96,6 +157,7 @@ class Shard:
         if precedence != "newer":
             return self._state(update.doc_id, precedence)
         vectors = np.empty((0, self.spec.dim), dtype=np.float16)
+        kinds: list[ItemKind] = []
         if update.op != "upsert":
             document = tombstone(update)
         elif items is None:
@@ -104,10 +166,31 @@ class Shard:
             check_items(update, items)
             vectors = read_vectors(items, self.spec)
             document = stored_document(items)
-        kinds = [item.kind for item in items.items] if items is not None and update.op == "upsert" else []
-        with self._lock:
-            self._contents.put(document, vectors, kinds)
+            kinds = [item.kind for item in items.items]
+        self.put(document, vectors, kinds)
         return self._state(update.doc_id, "applied")
+
+    def put(self, document: StoredDocument, vectors: NDArray[np.float16], kinds: Sequence[ItemKind]) -> None:
+        """Replace all that is held of a document. Does not compare versions.
+
+        Args:
+            vectors: float16 [n, dim], one row and one kind per payload.
+        """
+        n = len(document.payloads)
+        order = document.version, document.revision
+        with self._lock:
+            if document.fields is not None and n:
+                serial = self._next_serial
+                self._next_serial += 1
+                head = (document.doc_id, *order, serial)
+                self._delta.append(head, document.fields, vectors, document.payloads, kinds)
+                entry = DocumentEntry(*order, document.op, serial, n)
+            else:
+                entry = DocumentEntry(*order, document.op, fields=document.fields)
+            old = self._table.put(document.doc_id, entry)
+            if old is not None and old.n:
+                part, first, _ = self._place(old.serial)
+                part.kill(first, old.n)
 
     def search(self, queries: Sequence[Query]) -> list[Found]:
         """Answer a batch of queries; the i-th result belongs to the i-th query.
@@ -115,68 +198,188 @@ class Shard:
         A score is the exact inner product of the query with the stored float16 vector. Hits are ordered by
         score (higher first), then document id, then item id.
         """
-        groups: dict[tuple[str, Filter], list[int]] = defaultdict(list)
+        groups: dict[tuple[str, Filter, bool], list[int]] = defaultdict(list)
         for i, query in enumerate(queries):
-            groups[query.tenant, query.filter].append(i)
-        candidates: list[list[Candidate]] = [[] for _ in queries]
-        scanned = [0] * len(queries)
+            groups[query.tenant, query.filter, query.exact].append(i)
+        scored: list[list[Scored]] = [[] for _ in queries]
+        matching = [0] * len(queries)
+        effort = Effort()
         with self._lock:
-            for (tenant, wanted), members in groups.items():
-                for i, found, n in self._search_group(tenant, wanted, members, queries):
-                    candidates[i], scanned[i] = found, n
-        return [Found(top_hits(candidates[i], query.k), scanned[i]) for i, query in enumerate(queries)]
+            sealed = [(segment, segment.live.bitmap()) for segment in self._sealed]
+            ranges = {group: self._ranges(group[1]) for group in groups}
+            for delta in (*self._frozen, self._delta):
+                if delta.live.n_live:
+                    self._search_part(delta, delta.live.bitmap(), groups, ranges, queries, scored, matching, effort)
+        for segment, live in sealed:
+            if live.count:
+                self._search_part(segment, live, groups, ranges, queries, scored, matching, effort)
+        per_query = effort.compared // max(1, len(queries))
+        found = []
+        for i, query in enumerate(queries):
+            hits = top_hits(best_of(scored[i], query.k), query.k)
+            found.append(Found(hits, per_query, effort.widened, len(hits) < min(query.k, matching[i])))
+        return found
 
-    def compact(self) -> bool:
-        """Clear dead slots away if there are many; tells whether it did. Searches go on meanwhile."""
-        slots = self._contents.slots
-        dead = slots.n_slots - slots.n_live
-        if dead < _COMPACT_DEAD_SLOTS or dead < _COMPACT_DEAD_SHARE * slots.n_slots:
-            return False
-        compacted = self._contents.compacted()
+    def parts(self) -> Parts:
+        """What the shard consists of now. For the thread that applies updates: a growing delta must not grow
+        while its documents are read.
+        """
         with self._lock:
-            self._contents = compacted
-        return True
+            return Parts(
+                dim=self.spec.dim,
+                deltas=tuple(delta.captured() for delta in (*self._frozen, self._delta)),
+                sealed=tuple((segment, segment.live.bitmap()) for segment in self._sealed),
+                empty=tuple(self._table.empty()),
+                next_serial=self._next_serial,
+            )
+
+    def documents(self) -> Iterator[tuple[StoredDocument, NDArray[np.float16]]]:
+        """Every document that is held, tombstones included, with its vectors [n, dim]; with the care of `parts`."""
+        return self.parts().documents()
+
+    def tombstones(self) -> list[StoredDocument]:
+        """The documents that were removed."""
+        return [
+            StoredDocument(empty.doc_id, empty.version, empty.revision, empty.op, None, ())
+            for empty in self.parts().empty
+            if empty.op != "upsert"
+        ]
+
+    def adopt(self, segment: SealedSegment) -> None:
+        """Take in a sealed segment with its live documents: of a snapshot, or of a bulk load.
+
+        Of a document that is known already, the older items die; of its equals too. For the thread that
+        applies updates.
+        """
+        alive = segment.live.bitmap().bools()
+        with self._lock:
+            self._sealed = (*self._sealed, segment)
+            for head in segment.heads():
+                self._next_serial = max(self._next_serial, head.serial + 1)
+                if not alive[head.first]:
+                    continue
+                if self._table.precedence(head.doc_id, head.version, head.revision) != "newer":
+                    segment.kill(head.first, head.n)
+                    continue
+                entry = DocumentEntry(head.version, head.revision, "upsert", head.serial, head.n)
+                old = self._table.put(head.doc_id, entry)
+                if old is not None and old.n:
+                    part, first, _ = self._place(old.serial)
+                    part.kill(first, old.n)
+
+    def raise_serial(self, next_serial: int) -> None:
+        """Never give out a serial below this again."""
+        self._next_serial = max(self._next_serial, next_serial)
+
+    def freeze(self) -> None:
+        """Let the delta take no more documents; a new one begins."""
+        with self._lock:
+            self._frozen = (*self._frozen, self._delta)
+            self._delta = Delta(self.spec.dim)
+
+    def capture(self, delta: Delta) -> CapturedDelta:
+        """A frozen delta as it is now, to be read by another thread."""
+        with self._lock:
+            return delta.captured()
+
+    def live_bits(self, segment: SealedSegment) -> Bitmap:
+        """The live bits of a segment now."""
+        with self._lock:
+            return segment.live.bitmap()
+
+    def uncovered(self) -> tuple[Delta, NDArray[np.float16]] | None:
+        """The delta, and a copy of its rows that it is time to put into its graph."""
+        with self._lock:
+            rows = self._delta.rows_to_cover(self.parameters)
+            return None if rows is None else (self._delta, rows)
+
+    def cover(self, delta: Delta, graph: Graph) -> None:
+        """Search a delta's first rows by this graph from now on."""
+        with self._lock:
+            delta.cover(graph)
+
+    def swap(self, sources: Sequence[tuple[Part, Bitmap]], segment: SealedSegment | None) -> None:
+        """Put one segment in place of some parts.
+
+        Args:
+            sources: the parts, with the live bits that were read when `segment` was built; what died since
+                then dies in it too.
+        """
+        gone = {id(part) for part, _ in sources}
+        with self._lock:
+            for part, seen in sources:
+                died = seen.without(part.live.bitmap()).slots()
+                numbers, counts = np.unique(part.columns.owners[died], return_counts=True)
+                for number, n in zip(numbers.tolist(), counts.tolist(), strict=True):
+                    assert segment is not None
+                    place = segment.columns.place(int(part.columns.serials[number]))
+                    assert place is not None
+                    segment.kill(place[1], n)
+            kept = tuple(part for part in self._sealed if id(part) not in gone)
+            self._sealed = kept if segment is None else (*kept, segment)
+            self._frozen = tuple(delta for delta in self._frozen if id(delta) not in gone)
+
+    def _place(self, serial: int) -> tuple[Part, int, int]:
+        """The part that holds a serial, its first slot there, and the document's number. The lock is held."""
+        for part in (self._delta, *self._frozen, *self._sealed):
+            place = part.columns.place(serial)
+            if place is not None:
+                return part, place[1], place[0]
+        raise RuntimeError(f"no part of the shard holds serial {serial}")
+
+    def _ranges(self, wanted: Filter) -> dict[int, list[tuple[int, int]]] | None:
+        """Slots of the documents that a filter names, by part. The lock is held."""
+        if wanted.doc_ids is None:
+            return None
+        ranges: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for doc_id in wanted.doc_ids:
+            entry = self._table.get(doc_id)
+            if entry is not None and entry.n:
+                part, first, _ = self._place(entry.serial)
+                ranges[id(part)].append((first, entry.n))
+        return ranges
+
+    def _search_part(
+        self,
+        part: Part,
+        live: Bitmap,
+        groups: dict[tuple[str, Filter, bool], list[int]],
+        ranges: dict[tuple[str, Filter, bool], dict[int, list[tuple[int, int]]] | None],
+        queries: Sequence[Query],
+        scored: list[list[Scored]],
+        matching: list[int],
+        effort: Effort,
+    ) -> None:
+        """Add what one part holds to what was found. The lock is held for a delta."""
+        for group, members in groups.items():
+            named = ranges[group]
+            only: Ranges | None = None if named is None else named.get(id(part), [])
+            selected = part.selection.select(group[0], group[1], live, only)
+            if not selected.count:
+                continue
+            ranked = rank(
+                part.rows(self.parameters),
+                np.stack([queries[i].vector for i in members]),
+                [queries[i].k for i in members],
+                selected=selected,
+                text_dim=self.spec.text_dim,
+                exact=group[2],
+                effort=effort,
+            )
+            for i, result in zip(members, ranked, strict=True):
+                matching[i] += selected.count
+                scored[i].append(Scored.of(part, result, queries[i].k))
 
     def _state(self, doc_id: str, outcome: Literal["applied", "duplicate", "late"]) -> Applied:
-        entry = self._contents.slots.get(doc_id)
+        entry = self._table.get(doc_id)
         assert entry is not None
-        return Applied(outcome, entry.version, entry.revision, entry.op, entry.n, entry.fields)
+        fields = entry.fields
+        if entry.n:
+            with self._lock:
+                part, _, number = self._place(entry.serial)
+                fields = part.head(number).fields
+        return Applied(outcome, entry.version, entry.revision, entry.op, entry.n, fields)
 
-    def _search_group(
-        self, tenant: str, wanted: Filter, members: list[int], queries: Sequence[Query]
-    ) -> list[tuple[int, list[Candidate], int]]:
-        """Search the queries that share a tenant and a filter. The lock is held."""
-        contents = self._contents
-        selected = contents.columns.select(tenant, wanted, contents.slots)
-        n_selected = int(np.count_nonzero(selected))
-        ranked = rank(
-            contents.segment,
-            np.stack([queries[i].vector for i in members]),
-            [queries[i].k for i in members],
-            selected=selected,
-            order=contents.columns.order,
-            text_dim=self.spec.text_dim,
-        )
-        results = []
-        for i, result in zip(members, ranked, strict=True):
-            found = [
-                self._candidate(slot, score, text_score, image_score)
-                for slot, score, text_score, image_score in zip(
-                    result.slots.tolist(),
-                    result.score.tolist(),
-                    result.text_score.tolist(),
-                    result.image_score.tolist(),
-                    strict=True,
-                )
-            ]
-            results.append((i, found, n_selected))
-        return results
 
-    def _candidate(self, slot: int, score: float, text_score: float, image_score: float) -> Candidate:
-        slots = self._contents.slots
-        doc_id = slots.owner(slot)
-        entry = slots.get(doc_id)
-        if entry is None or entry.fields is None or not entry.first <= slot < entry.first + entry.n:
-            raise RuntimeError(f"slot {slot} came back from a search but is not alive")
-        payload = self._contents.payloads.encoded(slot)
-        return Candidate(doc_id, entry.version, entry.fields, payload, score, text_score, image_score)
+def _stored(head: DocumentHead, payloads: Sequence[bytes]) -> StoredDocument:
+    return StoredDocument(head.doc_id, head.version, head.revision, "upsert", head.fields, tuple(payloads))
