@@ -7,8 +7,12 @@ from contracts.errors import BadMessage, ConfigurationError
 from contracts.metrics import FAISS_INDEX_CPU
 from contracts.space import Space, read_space
 from contracts.topics import index_updates
+from contracts.touches import day_of
 from index_service.answering import Answerer
+from index_service.clock import now_ms
 from index_service.cpu import CpuMeter
+from index_service.door import IndexDoor
+from index_service.errands import Errands
 from index_service.follower import Follower
 from index_service.hosted import HostedShard
 from index_service.outbox import Outbox
@@ -52,6 +56,7 @@ class IndexServer:
         self._notices = (
             None if settings.read_only else KafkaProducer(settings.kafka_bootstrap, f"{settings.process}-notices")
         )
+        errands = Errands()
         self._follower = Follower(
             settings.kafka_bootstrap,
             settings.process,
@@ -59,6 +64,7 @@ class IndexServer:
             list(self._hosted.values()),
             ObjectStore.from_url(settings.object_store_url),
             Outbox(self._notices) if self._notices is not None else None,
+            errands,
             metrics,
             snapshot_every_updates=settings.snapshot_every_updates,
         )
@@ -73,7 +79,14 @@ class IndexServer:
         )
         self._cpu = CpuMeter(settings.cpu_limit_cores)
         self._cpu_percent = metrics.gauge(FAISS_INDEX_CPU).labels(",".join(map(str, settings.shards)))
-        self._health = HealthServer(settings.health_port, self.readiness, metrics.registry)
+        door = IndexDoor(
+            self._hosted,
+            errands,
+            group=settings.group,
+            read_only=settings.read_only,
+            today=lambda: day_of(now_ms()),
+        )
+        self._health = HealthServer(settings.health_port, self.readiness, metrics.registry, door=door.answer)
 
     def readiness(self) -> tuple[bool, dict[str, object]]:
         """Ready once every shard has replayed its log, and while updates and requests can be reached."""
@@ -83,6 +96,7 @@ class IndexServer:
             "items": sum(hosted.shard.n_items for hosted in shards),
             "applied_offset": {str(h.spec.shard): h.applied_offset for h in shards},
             "lag": sum(hosted.lag for hosted in shards),
+            "lag_s": max((hosted.lag_s(now_ms()) for hosted in shards), default=0.0),
             "replayed": ready,
             "updates_reachable": self._follower.reachable,
             "requests_reachable": self._searcher.listening,
