@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from cli import index_rebuild, index_verify
+from cli import index_export, index_import, index_rebuild, index_verify
 
 app = typer.Typer(rich_markup_mode=None)
 
 app.command("verify")(index_verify.run)
 app.command("rebuild")(index_rebuild.run)
+app.command("export")(index_export.run)
+app.command("import")(index_import.run)

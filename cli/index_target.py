@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from contracts.index_door import ShardState
 from stack.layout import REDIS, REPLICA
 from stack.ports import LOOPBACK
 from stack.state import StackState
+
+if TYPE_CHECKING:
+    from index_service.spec import ShardSpec
 
 DoorOption = Annotated[
     list[str] | None,
@@ -135,3 +138,12 @@ def _redis_url(state: StackState) -> str | None:
     ports = next((view.ports for view in state.processes if view.name == REDIS), {})
     port = next(iter(ports.values()), None)
     return f"redis://{LOOPBACK}:{port}/0" if port else None
+
+
+def spec_of(state: ShardState) -> ShardSpec:
+    """The spec of a shard that a process told of."""
+    from index_service.spec import ShardSpec
+
+    return ShardSpec(
+        state.generation, state.shard, state.n_shards, state.space_id, state.text_dim, state.image_dim
+    )

@@ -19,13 +19,13 @@ from cli.index_target import (
     KafkaOption,
     ObjectsOption,
     index_target,
+    spec_of,
 )
 from cli.target import HomeOption
 from contracts.index_door import ShardState
 
 if TYPE_CHECKING:
-    from index_service.spec import ShardSpec
-    from index_service.upkeep.verify import ShardReport
+    from index_service.audit.verify import ShardReport
 
 SHOWN = 50
 
@@ -60,8 +60,8 @@ def run(
 
 
 async def _verify(target: IndexTarget, held: list[HeldShard], *, contents: bool) -> list[ShardReport]:
-    from index_service.upkeep.sources import LoggedHeads
-    from index_service.upkeep.verify import Verification
+    from index_service.audit.sources import LoggedHeads
+    from index_service.audit.verify import Verification
     from runtime.object_store import ObjectStore
 
     store = ObjectStore.from_url(target.objects_url)
@@ -74,15 +74,6 @@ async def _verify(target: IndexTarget, held: list[HeldShard], *, contents: bool)
             check = Verification(one.door, spec, one.state.group, store, logged, contents=contents)
             reports.append(await check.run(_say))
     return reports
-
-
-def spec_of(state: ShardState) -> ShardSpec:
-    """The spec of a shard that a process told of."""
-    from index_service.spec import ShardSpec
-
-    return ShardSpec(
-        state.generation, state.shard, state.n_shards, state.space_id, state.text_dim, state.image_dim
-    )
 
 
 def missing_shards(states: list[ShardState]) -> list[int]:

@@ -11,6 +11,7 @@ SEARCH_REPLIES = "search_res"
 DEAD_LETTERS = "dlq_embeddings"
 INDEX_GENERATIONS = "index_generations"
 
+FILE_PARTITIONS = 24
 STATUS_PARTITIONS = 12
 REPLY_PARTITIONS = 32
 REPLICA_GROUPS = 2
@@ -73,7 +74,7 @@ def bulk_topic(stage: Stage) -> str:
 def fixed_topics() -> tuple[TopicSpec, ...]:
     """All topics that exist whatever the generations are."""
     return (
-        TopicSpec(FILE_ADDED, 24, "delete", 7 * _DAY_S, "all"),
+        TopicSpec(FILE_ADDED, FILE_PARTITIONS, "delete", 7 * _DAY_S, "all"),
         TopicSpec(EMBEDDINGS, 24, "delete", 7 * _DAY_S, "all"),
         *(TopicSpec(bulk_topic(stage), 24, "delete", 7 * _DAY_S, "all") for stage in BULK_STAGES),
         TopicSpec(DOCUMENT_STATUS, STATUS_PARTITIONS, "compact", None, "all"),

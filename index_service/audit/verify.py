@@ -13,9 +13,9 @@ import msgspec
 
 from client.index_door import IndexDoor
 from contracts.index_door import DocumentHead
+from index_service.audit.compare import Difference, compare
+from index_service.audit.sources import LoggedHeads, Stored, stored_heads
 from index_service.spec import ShardSpec
-from index_service.upkeep.compare import Difference, compare
-from index_service.upkeep.sources import LoggedHeads, Stored, stored_heads
 from runtime.object_store import ObjectStore
 
 _PAUSE_S = 1.0

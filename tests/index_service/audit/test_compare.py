@@ -4,7 +4,7 @@ import pytest
 
 from contracts.ids import shard_of
 from contracts.index_door import DocumentHead
-from index_service.upkeep.compare import compare
+from index_service.audit.compare import compare
 from tests.index_service.building import doc
 
 MINE = doc(1)

@@ -87,7 +87,7 @@ class LoggedHeads:
         Raises:
             DependencyDown: Kafka does not answer.
         """
-        consumer = assigned_consumer(self._bootstrap, "index-upkeep", partition_eof=True)
+        consumer = assigned_consumer(self._bootstrap, "index-audit", partition_eof=True)
         partition = self._spec.shard
         try:
             first, end = log_bounds(consumer, self._topic, [partition], _TIMEOUT_S)[partition]

@@ -1,1 +1,0 @@
-"""Looking after an index from outside its processes: compare, export, import. What `trireme index` runs."""
