@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import index_export, index_import, index_rebuild, index_verify
+from cli import index_expire, index_export, index_import, index_rebuild, index_verify
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -12,3 +12,4 @@ app.command("verify")(index_verify.run)
 app.command("rebuild")(index_rebuild.run)
 app.command("export")(index_export.run)
 app.command("import")(index_import.run)
+app.command("expire")(index_expire.run)

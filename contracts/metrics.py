@@ -56,6 +56,9 @@ HEDGES = MetricSpec(
     "trireme_search_hedges", "counter", "Requests repeated to the other replica group.", ("reason",)
 )
 CACHE_LOOKUPS = MetricSpec("trireme_cache_lookups", "counter", "Look-ups of the answer cache.", ("outcome",))
+TOUCHES = MetricSpec(
+    "trireme_touches", "counter", "Documents told to the shards as shown in an answer.", ("outcome",)
+)
 BREAKER_STATE = MetricSpec(
     "trireme_breaker_open",
     "gauge",
@@ -88,6 +91,9 @@ INDEX_SEARCH_SECONDS = MetricSpec(
 )
 INDEX_UPDATES = MetricSpec(
     "trireme_index_updates", "counter", "Updates by what became of them.", ("shard", "outcome")
+)
+INDEX_TOUCHES = MetricSpec(
+    "trireme_index_touches", "counter", "Documents that the gateways told as shown in an answer.", ("shard",)
 )
 
 ALL: tuple[MetricSpec, ...] = tuple(value for value in list(globals().values()) if isinstance(value, MetricSpec))

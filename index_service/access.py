@@ -68,10 +68,16 @@ class AccessDays:
                     self._changed = True
             self._identity, self._next_offset = identity, next_offset
 
-    def settle(self, held: Iterable[str], today: int) -> None:
-        """Give documents of which nothing is known the day of today, and forget those that are not held."""
+    def settle(self, held: Iterable[str], today: int, *, forget: bool = False) -> None:
+        """Give held documents of which nothing is known the day of today.
+
+        Args:
+            forget: drop documents that are not held. Until then a touch may come before its document.
+        """
         with self._lock:
             settled = {doc_id: self._days.get(doc_id, today) for doc_id in held}
+            if not forget:
+                settled = self._days | settled
             if settled != self._days:
                 self._days, self._changed = settled, True
 

@@ -14,6 +14,7 @@ import confluent_kafka as ck
 from contracts.documents import DeadLetter
 from contracts.errors import DependencyDown, TriremeError
 from contracts.metrics import DEAD_LETTERS, INDEX_ITEMS, INDEX_LAG_RECORDS, INDEX_UPDATES
+from contracts.touches import day_of
 from index_service.backoff import Backoff
 from index_service.clock import now_ms
 from index_service.errands import Errands
@@ -22,6 +23,7 @@ from index_service.intake import settle_parked, take
 from index_service.notices import Notice
 from index_service.outbox import Outbox
 from index_service.polling import poll_batch
+from index_service.reading import live_ids
 from index_service.replay import enter_log, load
 from runtime.kafka import assigned_consumer, log_bounds, to_record
 from runtime.object_store import ObjectStore
@@ -77,6 +79,7 @@ class Follower:
         self._snapshot_every_updates = snapshot_every_updates
         self._tend_at = 0.0
         self._snapshot_at = 0.0
+        self._settled_day: dict[int, int] = {}
         self.reachable = False
 
     def run(self, stop: threading.Event) -> None:
@@ -157,6 +160,7 @@ class Follower:
             hosted.see_log_end(bounds[number][1])
             self._tell(settle_parked(hosted, now_ms()), stop)
             hosted.shard.compact()
+            self._settle_access(hosted)
             self._items.labels(str(number)).set(hosted.shard.n_items)
             self._lag.labels(str(number)).set(hosted.lag)
         if self._outbox is not None:
@@ -164,6 +168,13 @@ class Follower:
         due = [h for h in self._hosted.values() if h.unsaved_updates >= self._snapshot_every_updates]
         if due and time.monotonic() >= self._snapshot_at:
             self._save(due, _DRAIN_S)
+
+    def _settle_access(self, hosted: HostedShard) -> None:
+        """Once a day, give documents whose access is unknown the day of today. Replicas count no accesses."""
+        today, settled = day_of(now_ms()), self._settled_day.get(hosted.spec.shard)
+        if self._outbox is not None and hosted.caught_up and settled != today:
+            hosted.access.settle(live_ids(hosted.shard), today, forget=settled is not None)
+            self._settled_day[hosted.spec.shard] = today
 
     def _tell(self, notices: list[Notice], stop: threading.Event) -> None:
         """Send notices; waits while too many are not acknowledged."""

@@ -1,6 +1,7 @@
-"""An index process: builds the parts, runs the two threads, watches them, and ends in order."""
+"""An index process: builds the parts, runs its threads, watches them, and ends in order."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from contracts.errors import BadMessage, ConfigurationError
@@ -20,6 +21,7 @@ from index_service.searcher import Searcher
 from index_service.settings import IndexSettings
 from index_service.shard import Shard
 from index_service.spec import shard_spec
+from index_service.touch_reader import TouchReader
 from runtime.health import HealthServer
 from runtime.kafka_producer import KafkaProducer
 from runtime.object_store import ObjectStore
@@ -28,7 +30,7 @@ from runtime.telemetry import Metrics, get_logger
 _LOG = get_logger(__name__)
 _WATCH_S = 2.0
 _JOIN_FOLLOWER_S = 8.0
-_JOIN_SEARCHER_S = 1.0
+_JOIN_S = 1.0
 
 
 def load_space(model_repository: Path) -> Space:
@@ -79,13 +81,20 @@ class IndexServer:
         )
         self._cpu = CpuMeter(settings.cpu_limit_cores)
         self._cpu_percent = metrics.gauge(FAISS_INDEX_CPU).labels(",".join(map(str, settings.shards)))
-        door = IndexDoor(
-            self._hosted,
-            errands,
-            group=settings.group,
-            read_only=settings.read_only,
-            today=lambda: day_of(now_ms()),
-        )
+        door = IndexDoor(self._hosted, errands, group=settings.group, read_only=settings.read_only, today=_today)
+        self._threads: dict[str, Callable[[threading.Event], None]] = {
+            "updates": self._follower.run,
+            "searches": self._searcher.run,
+        }
+        if not settings.read_only:
+            self._threads["touches"] = TouchReader(
+                settings.kafka_bootstrap,
+                settings.process,
+                settings.generation,
+                list(self._hosted.values()),
+                metrics,
+                today=_today,
+            ).run
         self._health = HealthServer(settings.health_port, self.readiness, metrics.registry, door=door.answer)
 
     def readiness(self) -> tuple[bool, dict[str, object]]:
@@ -106,16 +115,20 @@ class IndexServer:
     def run(self, stop: threading.Event) -> bool:
         """Serve until `stop` is set, then save; False when a thread ended by itself and a restart is due."""
         self._health.start()
-        follower = threading.Thread(target=self._follower.run, args=(stop,), name="updates", daemon=True)
-        searcher = threading.Thread(target=self._searcher.run, args=(stop,), name="searches", daemon=True)
-        follower.start()
-        searcher.start()
+        threads = {
+            name: threading.Thread(target=run, args=(stop,), name=name, daemon=True)
+            for name, run in self._threads.items()
+        }
+        for thread in threads.values():
+            thread.start()
         intact = True
         while intact and not stop.wait(_WATCH_S):
             self._cpu_percent.set(self._cpu.percent())
-            intact = follower.is_alive() and searcher.is_alive()
+            intact = all(thread.is_alive() for thread in threads.values())
         stop.set()
-        searcher.join(_JOIN_SEARCHER_S)
+        follower = threads.pop("updates")
+        for thread in threads.values():
+            thread.join(_JOIN_S)
         follower.join(_JOIN_FOLLOWER_S)
         self._health.stop()
         for producer in (self._replies, self._notices):
@@ -123,6 +136,10 @@ class IndexServer:
                 producer.close(timeout_s=0.5)
         _LOG.info("index_process_ends", in_order=intact and not follower.is_alive())
         return intact
+
+
+def _today() -> int:
+    return day_of(now_ms())
 
 
 def _hosted_shard(settings: IndexSettings, space: Space, number: int) -> HostedShard:

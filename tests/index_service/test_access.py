@@ -36,9 +36,17 @@ def test_what_is_not_known_counts_as_today_from_then_on():
 def test_what_is_no_longer_held_is_forgotten_and_begins_anew():
     access = AccessDays()
     counted(access, ["a"], 19_900)
-    access.settle([], TODAY)
+    access.settle([], TODAY, forget=True)
     access.settle(["a"], TODAY + 3)
     assert access.day("a") == TODAY + 3
+
+
+def test_a_touch_may_come_before_its_document():
+    access = AccessDays()
+    counted(access, ["a"], 19_900)
+    access.settle([], TODAY)
+    access.settle(["a"], TODAY)
+    assert access.day("a") == 19_900
 
 
 def test_what_was_kept_is_read_back_with_its_place_in_the_log():
