@@ -16,12 +16,14 @@ class Parked:
     """An update whose claimed items are not (or no longer) in the store as the claim describes them.
 
     Args:
+        cause: short stable code of what is wrong with the items; `reason` says it in a sentence.
         until: end of the log as seen after it was parked, None until then. If nothing equal or newer of the
             document has come by there, the items are lost; before, a newer update may have removed them.
     """
 
     record: Record
     update: IndexUpdate
+    cause: str
     reason: str
     until: int | None = None
 
