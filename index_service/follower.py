@@ -13,11 +13,12 @@ import confluent_kafka as ck
 
 from contracts.documents import DeadLetter
 from contracts.errors import DependencyDown, TriremeError
-from contracts.metrics import DEAD_LETTERS, INDEX_ITEMS, INDEX_LAG_RECORDS, INDEX_UPDATES
+from contracts.metrics import DEAD_LETTERS, INDEX_UPDATES
 from contracts.touches import day_of
 from index_service.backoff import Backoff
 from index_service.clock import now_ms
 from index_service.errands import Errands
+from index_service.gauges import ShardGauges
 from index_service.hosted import HostedShard
 from index_service.intake import settle_parked, take
 from index_service.notices import Notice
@@ -74,8 +75,7 @@ class Follower:
         self._errands = errands
         self._updates = metrics.counter(INDEX_UPDATES)
         self._dead_letters = metrics.counter(DEAD_LETTERS)
-        self._items = metrics.gauge(INDEX_ITEMS)
-        self._lag = metrics.gauge(INDEX_LAG_RECORDS)
+        self._gauges = ShardGauges(metrics)
         self._snapshot_every_updates = snapshot_every_updates
         self._tend_at = 0.0
         self._snapshot_at = 0.0
@@ -161,8 +161,7 @@ class Follower:
             self._tell(settle_parked(hosted, now_ms()), stop)
             hosted.shard.compact()
             self._settle_access(hosted)
-            self._items.labels(str(number)).set(hosted.shard.n_items)
-            self._lag.labels(str(number)).set(hosted.lag)
+            self._gauges.show(hosted, now_ms())
         if self._outbox is not None:
             self._outbox.tend()
         due = [h for h in self._hosted.values() if h.unsaved_updates >= self._snapshot_every_updates]

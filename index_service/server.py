@@ -1,7 +1,7 @@
 """An index process: builds the parts, runs its threads, watches them, and ends in order."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from contracts.errors import BadMessage, ConfigurationError
@@ -15,11 +15,14 @@ from index_service.cpu import CpuMeter
 from index_service.door import IndexDoor
 from index_service.errands import Errands
 from index_service.follower import Follower
+from index_service.gauges import SearchCounters
 from index_service.hosted import HostedShard
 from index_service.outbox import Outbox
+from index_service.probe import RecallProbe
+from index_service.queries import Query
 from index_service.searcher import Searcher
 from index_service.settings import IndexSettings
-from index_service.shard import Shard
+from index_service.shard import Found, Shard
 from index_service.spec import shard_spec
 from index_service.touch_reader import TouchReader
 from runtime.health import HealthServer
@@ -70,11 +73,21 @@ class IndexServer:
             metrics,
             snapshot_every_updates=settings.snapshot_every_updates,
         )
+        counters = SearchCounters(metrics)
+        self._probe = RecallProbe(
+            lambda number: self._hosted[number].shard, _exactly, space.text_dim, metrics, seed=settings.group
+        )
+
+        def searched(shard: int, queries: Sequence[Query], found: Sequence[Found]) -> None:
+            counters.count(shard, found)
+            for query in queries:
+                self._probe.note(shard, query)
+
         self._searcher = Searcher(
             settings.kafka_bootstrap,
             settings.process,
             settings.group,
-            Answerer(self._hosted, settings.group),
+            Answerer(self._hosted, settings.group, searched),
             self._replies,
             metrics,
             faiss_threads=settings.faiss_threads,
@@ -85,6 +98,7 @@ class IndexServer:
         self._threads: dict[str, Callable[[threading.Event], None]] = {
             "updates": self._follower.run,
             "searches": self._searcher.run,
+            "recall-probe": self._probe.run,
         }
         if not settings.read_only:
             self._threads["touches"] = TouchReader(
@@ -105,7 +119,8 @@ class IndexServer:
             "items": sum(hosted.shard.n_items for hosted in shards),
             "applied_offset": {str(h.spec.shard): h.applied_offset for h in shards},
             "lag": sum(hosted.lag for hosted in shards),
-            "lag_s": max((hosted.lag_s(now_ms()) for hosted in shards), default=0.0),
+            "lag_records": {str(h.spec.shard): h.lag for h in shards},
+            "lag_s": {str(h.spec.shard): round(h.lag_s(now_ms()), 3) for h in shards},
             "replayed": ready,
             "updates_reachable": self._follower.reachable,
             "requests_reachable": self._searcher.listening,
@@ -136,6 +151,10 @@ class IndexServer:
                 producer.close(timeout_s=0.5)
         _LOG.info("index_process_ends", in_order=intact and not follower.is_alive())
         return intact
+
+
+def _exactly(query: Query) -> Query:
+    return query
 
 
 def _today() -> int:
