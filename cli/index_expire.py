@@ -101,10 +101,7 @@ async def _expire(target: IndexTarget, unused: list[UnusedDocument], added_befor
     from runtime.generations import live_generations, read_generations
     from runtime.kafka_producer import KafkaProducer
     from runtime.object_store import ObjectStore
-    from runtime.telemetry import configure_logging
 
-    # To standard error: a warning of a library of ours must not stand in the JSON.
-    configure_logging("trireme", "WARNING", json=False)
     if not target.redis_url:
         err.print("[yellow]Without --redis remembered answers may show expired documents for a day.[/]")
     gone = RedisGoneList(target.redis_url, clock=time.monotonic) if target.redis_url else NoGoneList()

@@ -86,8 +86,18 @@ def main() -> None:
     # The supervisor forks while its probe of Triton holds a gRPC channel; its children exec at once.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     arguments = sys.argv[1:]
+    wanted = wanted_command(arguments)
     with told_errors():
-        build(wanted_command(arguments))(args=arguments)
+        if wanted is not None:
+            _log_to_standard_error()
+        build(wanted)(args=arguments)
+
+
+def _log_to_standard_error() -> None:
+    """Standard output is for results: a warning of a room must not stand in the JSON of a command."""
+    from runtime.telemetry import configure_logging
+
+    configure_logging("trireme", "WARNING", json=False)
 
 
 if __name__ == "__main__":
