@@ -57,7 +57,7 @@ def run(
     """Remove documents that are old and that no answer has shown for long.
 
     Shown means: in the final list of hits of a search or an answer, from the cache too. Where nothing is known of
-    a document (a shard was rebuilt without its snapshot), counting begins on that day.
+    a document (its shard lost its disk), counting begins on that day.
     """
     from ingest.expiry import require_modest
 

@@ -82,7 +82,7 @@ class AccessDays:
                 self._days, self._changed = settled, True
 
     def dump(self) -> bytes:
-        """Everything, to be kept beside a snapshot."""
+        """Everything, to be kept on a disk."""
         with self._lock:
             by_day: dict[int, list[str]] = {}
             for doc_id, day in self._days.items():
@@ -90,6 +90,10 @@ class AccessDays:
             kept = _Kept(format=_FORMAT, identity=self._identity, next_offset=self._next_offset, by_day=by_day)
             self._changed = False
         return msgspec.msgpack.encode(kept)
+
+    def keep_changed(self) -> None:
+        """What `dump` gave was not written after all."""
+        self._changed = True
 
     def load(self, data: bytes) -> None:
         """Take over what `dump` gave.

@@ -15,6 +15,7 @@ from contracts.documents import DeadLetter
 from contracts.errors import DependencyDown, TriremeError
 from contracts.metrics import DEAD_LETTERS, INDEX_UPDATES
 from contracts.touches import day_of
+from index_service.access_file import save_access
 from index_service.backoff import Backoff
 from index_service.clock import now_ms
 from index_service.errands import Errands
@@ -41,6 +42,8 @@ _KAFKA_TIMEOUT_S = 3.0
 _DRAIN_S = 5.0
 _LAST_DRAIN_S = 2.0
 _SNAPSHOT_RETRY_S = 60.0
+# Far shorter than touches stay in their log.
+_SAVE_ACCESS_EVERY_S = 600.0
 
 
 class Follower:
@@ -80,6 +83,7 @@ class Follower:
         self._tend_at = 0.0
         self._snapshot_at = 0.0
         self._settled_day: dict[int, int] = {}
+        self._access_at = 0.0
         self.reachable = False
 
     def run(self, stop: threading.Event) -> None:
@@ -96,6 +100,7 @@ class Follower:
                 _LOG.exception("update_loop_failed")
             went_well, self.reachable = self.reachable, False
             stop.wait(backoff.next_s(went_well=went_well))
+        self._save_access()
         self._save(list(self._hosted.values()), _LAST_DRAIN_S)
 
     def _follow(self, stop: threading.Event) -> None:
@@ -162,6 +167,8 @@ class Follower:
             hosted.shard.compact()
             self._settle_access(hosted)
             self._gauges.show(hosted, now_ms())
+        if time.monotonic() >= self._access_at:
+            self._save_access()
         if self._outbox is not None:
             self._outbox.tend()
         due = [h for h in self._hosted.values() if h.unsaved_updates >= self._snapshot_every_updates]
@@ -174,6 +181,14 @@ class Follower:
         if self._outbox is not None and hosted.caught_up and settled != today:
             hosted.access.settle(live_ids(hosted.shard), today, forget=settled is not None)
             self._settled_day[hosted.spec.shard] = today
+
+    def _save_access(self) -> None:
+        self._access_at = time.monotonic() + _SAVE_ACCESS_EVERY_S
+        for hosted in self._hosted.values():
+            try:
+                save_access(hosted.directory, hosted.access)
+            except OSError as exc:
+                _LOG.error("access_not_saved", shard=hosted.spec.shard, reason=str(exc))
 
     def _tell(self, notices: list[Notice], stop: threading.Event) -> None:
         """Send notices; waits while too many are not acknowledged."""

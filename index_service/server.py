@@ -9,6 +9,7 @@ from contracts.metrics import FAISS_INDEX_CPU
 from contracts.space import Space, read_space
 from contracts.topics import index_updates
 from contracts.touches import day_of
+from index_service.access_file import load_access
 from index_service.answering import Answerer
 from index_service.clock import now_ms
 from index_service.cpu import CpuMeter
@@ -164,4 +165,6 @@ def _today() -> int:
 def _hosted_shard(settings: IndexSettings, space: Space, number: int) -> HostedShard:
     spec = shard_spec(space, settings.generation, number, settings.n_shards)
     directory = settings.snapshot_dir / settings.generation / f"shard-{number}"
-    return HostedShard(spec=spec, directory=directory, shard=Shard(spec))
+    hosted = HostedShard(spec=spec, directory=directory, shard=Shard(spec))
+    load_access(directory, hosted.access)
+    return hosted

@@ -4,6 +4,7 @@ import pytest
 
 from contracts.errors import BadMessage
 from index_service.access import AccessDays
+from index_service.access_file import load_access, save_access
 
 TODAY = 20_000
 
@@ -75,3 +76,42 @@ def test_other_bytes_are_refused_and_change_nothing(data):
     with pytest.raises(BadMessage):
         access.load(data)
     assert access.day("a") == 19_900
+
+
+def test_a_saved_file_is_read_back_and_only_written_when_something_changed(tmp_path):
+    directory, access, again = tmp_path / "shard-0", AccessDays(), AccessDays()
+    save_access(directory, access)
+    assert not directory.exists()
+    counted(access, ["a"], 19_900, next_offset=4)
+    save_access(directory, access)
+    (directory / "access.bin").rename(directory / "kept")
+    save_access(directory, access)
+    assert [path.name for path in directory.iterdir()] == ["kept"]
+    (directory / "kept").rename(directory / "access.bin")
+    load_access(directory, again)
+    assert (again.day("a"), again.place("cluster/topic")) == (19_900, 4)
+
+
+@pytest.mark.parametrize("fault", ["torn", "flipped", "empty"])
+def test_a_damaged_file_counts_everything_as_used_today(tmp_path, fault):
+    access, again = AccessDays(), AccessDays()
+    counted(access, ["a"], 19_900)
+    save_access(tmp_path, access)
+    path = tmp_path / "access.bin"
+    data = path.read_bytes()
+    flipped = data[:-1] + bytes([data[-1] ^ 1])
+    path.write_bytes({"torn": data[:-1], "flipped": flipped, "empty": b""}[fault])
+    load_access(tmp_path, again)
+    again.settle(["a"], TODAY)
+    assert again.day("a") == TODAY
+
+
+def test_what_the_disk_did_not_take_is_saved_the_next_time(tmp_path):
+    access, again = AccessDays(), AccessDays()
+    counted(access, ["a"], 19_900)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError):
+        save_access(tmp_path / "file" / "shard-0", access)
+    save_access(tmp_path, access)
+    load_access(tmp_path, again)
+    assert again.day("a") == 19_900

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def counted(process):
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 
-def test_an_unused_document_expires_and_comes_back_when_it_is_uploaded_again(generation, rng):
+def test_an_unused_document_expires_even_after_snapshots_were_lost_and_may_come_again(generation, rng):
     process = generation.process(0, 1, 2)
     process.start()
     process.becomes_ready()
@@ -84,6 +85,13 @@ def test_an_unused_document_expires_and_comes_back_when_it_is_uploaded_again(gen
     for document in (unused, used, young):
         add(generation, document)
     wait_for("all are there", lambda: process.readiness()[1]["items"] == 9)
+
+    process.terminate()
+    for folder in (generation.folder / "index-0-0-1-2" / generation.name).glob("shard-*/0*"):
+        shutil.rmtree(folder)
+    process.start()
+    process.becomes_ready()
+    assert process.readiness()[1]["items"] == 9
 
     dry = expire(generation, process)
     assert (dry["documents"], [one["doc_id"] for one in dry["unused"]]) == (3, [unused.doc_id])
