@@ -88,13 +88,21 @@ class PayloadStore:
 
     def __init__(self) -> None:
         self._encoded: list[bytes] = []
+        self._size_bytes = 0
 
     def __len__(self) -> int:
         return len(self._encoded)
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all payloads that are kept."""
+        return self._size_bytes
+
     def extend(self, payloads: Iterable[bytes]) -> None:
         """Append the payloads of new slots."""
+        first = len(self._encoded)
         self._encoded.extend(payloads)
+        self._size_bytes += sum(map(len, self._encoded[first:]))
 
     def encoded(self, slot: int) -> bytes:
         """A slot's payload, encoded."""
@@ -106,4 +114,5 @@ class PayloadStore:
 
     def forget(self, first: int, n: int) -> None:
         """Free the payloads of slots that died; the slots keep their numbers."""
+        self._size_bytes -= sum(map(len, self._encoded[first : first + n]))
         self._encoded[first : first + n] = [b""] * n

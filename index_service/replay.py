@@ -57,17 +57,21 @@ def enter_log(
         DependencyDown: a rebuild is needed and the object store does not answer; nothing was changed.
     """
     notices: list[Notice] = []
-    if plan_start(hosted.position, identity, first, end) == "rebuild":
+    if hosted.rebuild_wanted or plan_start(hosted.position, identity, first, end) == "rebuild":
         same_log = hosted.position is not None and hosted.position.identity == identity
         _LOG.info(
             "shard_rebuild", shard=hosted.spec.shard, snapshot=hosted.position is not None, same_log=same_log
         )
         tombstones = hosted.shard.contents.tombstones() if same_log else []
-        hosted.caught_up = False
+        # What somebody asked to have rebuilt still joins up with the log, and answers until the new one is there.
+        hosted.caught_up = hosted.caught_up and hosted.rebuild_wanted
         hosted.shard, notices = asyncio.run(rebuild(hosted.spec, store, at_ms, tombstones=tombstones))
+        hosted.caught_up = False
         hosted.position = LogPosition(identity, first)
         hosted.parked = []
         hosted.unsaved_updates += 1
+        hosted.rebuild_wanted = False
+        hosted.rebuilds += 1
     assert hosted.position is not None
     hosted.replay_end = end
     hosted.see_log_end(end)

@@ -5,6 +5,7 @@ from concurrent.futures import Future
 
 import numpy as np
 
+from index_service.errands import Errands
 from index_service.follower import Follower
 from index_service.hosted import HostedShard
 from index_service.intake import take
@@ -48,6 +49,7 @@ def end(tmp_path, outbox):
         [hosted],
         ObjectStore.from_url(f"file://{tmp_path / 'objects'}"),
         outbox,
+        Errands(),
         Metrics(),
         snapshot_every_updates=100,
     )
