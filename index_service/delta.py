@@ -34,11 +34,11 @@ class CapturedDelta:
     live: Bitmap
     vectors: GrowingVectors
 
-    def documents(self) -> Iterator[tuple[DocumentHead, list[bytes], NDArray[np.float16]]]:
-        """Every document that was alive, with its payloads and vectors."""
+    def documents(self, *, dead: bool = False) -> Iterator[tuple[DocumentHead, list[bytes], NDArray[np.float16]]]:
+        """Every document that was alive, or with `dead` every one at all, with its payloads and vectors."""
         alive = self.live.bools()
         for head in self.heads:
-            if head.first < len(alive) and alive[head.first]:
+            if head.first < len(alive) and (dead or alive[head.first]):
                 slots = np.arange(head.first, head.first + head.n)
                 yield head, list(self.payloads[head.first : head.first + head.n]), self.vectors.rows(slots)
 
@@ -46,13 +46,14 @@ class CapturedDelta:
 class Delta:
     """Documents with items, by the order in which they came. Not thread-safe: the shard's lock guards it."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, parameters: IndexParameters) -> None:
         self.columns = FilterColumns()
         self.selection = Selection(self.columns)
         self.live = LiveBits()
-        self.vectors = GrowingVectors(dim)
+        self.vectors = GrowingVectors(dim, block_rows=parameters.tail_rows)
         self._heads: list[DocumentHead] = []
         self._payloads: list[bytes] = []
+        self._payload_bytes = 0
         self._graph: Graph | None = None
 
     @property
@@ -62,8 +63,13 @@ class Delta:
 
     @property
     def covered(self) -> int:
-        """Slots in the graph, a multiple of 1,024."""
+        """Slots in the graph, a multiple of `tail_rows`."""
         return self._graph.n_rows if self._graph else 0
+
+    @property
+    def graph(self) -> Graph | None:
+        """The graph over the first `covered` slots."""
+        return self._graph
 
     @property
     def graph_bytes(self) -> int:
@@ -73,7 +79,7 @@ class Delta:
     @property
     def payload_bytes(self) -> int:
         """Size of the payloads that are kept."""
-        return sum(map(len, self._payloads))
+        return self._payload_bytes
 
     def append(
         self,
@@ -94,12 +100,12 @@ class Delta:
         self._heads.append(DocumentHead(doc_id, version, revision, serial, first, len(payloads), fields))
         self.vectors.append(vectors)
         self._payloads.extend(payloads)
+        self._payload_bytes += sum(map(len, payloads))
         self.live.extend(len(payloads))
 
     def kill(self, first: int, n: int) -> None:
-        """Note that a document's slots are dead, and free their payloads."""
+        """Note that a document's slots are dead. Their payloads stay: the delta may be sealed with them."""
         self.live.kill(first, n)
-        self._payloads[first : first + n] = [b""] * n
 
     def head(self, number: int) -> DocumentHead:
         """A document by its number in this part."""

@@ -86,6 +86,10 @@ class DocumentTable:
         """What is known of a document."""
         return self._documents.get(doc_id)
 
+    def items(self) -> Iterator[tuple[str, DocumentEntry]]:
+        """All documents, in no order."""
+        return iter(self._documents.items())
+
     def precedence(self, doc_id: str, version: int, revision: int) -> Precedence:
         """How an update at (version, revision) compares with what is known of the document."""
         known = self._documents.get(doc_id)

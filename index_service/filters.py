@@ -67,7 +67,8 @@ class FilterColumns:
     def __init__(self) -> None:
         self._names = {field: NameColumn() for field in _NAMED}
         self._columns = {field: Column(dtype) for field, dtype in _NUMBERED.items()}
-        self._ascending = True
+        # Documents by ascending serial, or None where they lie so: what grows does, what was merged may not.
+        self._by_serial: NDArray[np.int64] | None = None
 
     @property
     def n_slots(self) -> int:
@@ -108,19 +109,15 @@ class FilterColumns:
             self._columns[field].extend(value, 1)
         self._columns["owners"].extend(self.n_documents, n)
         self._columns["kinds"].extend([_KIND_CODES[kind] for kind in kinds], n)
-        serials = self._columns["serials"]
-        self._ascending = self._ascending and (not len(serials) or serial > serials.values[-1])
-        serials.extend(serial, 1)
+        self._columns["serials"].extend(serial, 1)
         return first
 
     def place(self, serial: int) -> tuple[int, int] | None:
         """Number and first slot of the document that a put with this serial brought, or None."""
         serials = self.serials
-        if self._ascending:
-            number = int(np.searchsorted(serials, serial))
-        else:
-            found = np.flatnonzero(serials == serial)
-            number = int(found[0]) if len(found) else len(serials)
+        number = int(np.searchsorted(serials, serial, sorter=self._by_serial))
+        if number < len(serials) and self._by_serial is not None:
+            number = int(self._by_serial[number])
         if number >= len(serials) or serials[number] != serial:
             return None
         return number, int(self._columns["firsts"].values[number])
@@ -158,13 +155,16 @@ class FilterColumns:
         """What `to_arrays` gave.
 
         Raises:
-            KeyError, ValueError: something is missing, or is of another shape (`msgspec.DecodeError` is a `ValueError`).
+            KeyError, ValueError: something is missing, or of another shape (`DecodeError` is a `ValueError`).
         """
         columns = cls()
-        columns._columns = {field: Column(dtype, arrays[field].astype(dtype)) for field, dtype in _NUMBERED.items()}
+        columns._columns = {
+            field: Column(dtype, arrays[field].astype(dtype)) for field, dtype in _NUMBERED.items()
+        }
         for field in _NAMED:
             names = msgspec.json.decode(arrays[f"{field}.names"].tobytes(), type=list[str])
             columns._names[field] = NameColumn(names, arrays[field].astype(np.int32))
         serials = columns.serials
-        columns._ascending = bool(np.all(serials[1:] > serials[:-1]))
+        if not np.all(serials[1:] > serials[:-1]):
+            columns._by_serial = np.argsort(serials)
         return columns

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-
 import numpy as np
 from numpy.typing import NDArray
 
 from index_service.bitmap import SlotNumbers
 from index_service.delta import Delta
-
 from index_service.hits import Candidate
 from index_service.ranking import Ranked
 from index_service.sealed import SealedSegment
@@ -34,7 +32,9 @@ class Scored:
         """The best `k` of a part. For a delta its lock is held, and their payloads are read at once."""
         score = ranked.score
         best = np.arange(len(score)) if len(score) <= k else np.flatnonzero(score >= np.partition(score, -k)[-k])
-        scored = cls(part, ranked.slots[best], score[best], ranked.text_score[best], ranked.image_score[best], None)
+        scored = cls(
+            part, ranked.slots[best], score[best], ranked.text_score[best], ranked.image_score[best], None
+        )
         if isinstance(part, SealedSegment):
             return scored
         taken = [scored.candidate(i) for i in range(len(best))]

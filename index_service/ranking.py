@@ -163,11 +163,16 @@ def _search(
 def _walk(
     searcher: Searcher, queries: Scores, fetch: int, breadth: float, packed: Any, effort: Effort
 ) -> SlotNumbers:
-    before = faiss.cvar.hnsw_stats.ndis + faiss.cvar.indexIVF_stats.ndis
+    before = _compared()
     _, slots = searcher.search(queries, fetch, breadth, packed)
-    # Faiss counts for the whole process; only one thread searches in it.
-    effort.compared += faiss.cvar.hnsw_stats.ndis + faiss.cvar.indexIVF_stats.ndis - before
+    effort.compared += _compared() - before
     return slots
+
+
+def _compared() -> int:
+    """Vectors that Faiss compared so far, in the whole process: another thread's count too."""
+    counts: Any = faiss.cvar
+    return int(counts.hnsw_stats.ndis + counts.indexIVF_stats.ndis)
 
 
 def _tail(rows: Rows, queries: Scores, fetch: int, tail: Bitmap, effort: Effort) -> SlotNumbers | None:

@@ -125,7 +125,9 @@ class SealedSegment:
         """Every document, dead or alive, in the order of its slots."""
         return map(_HEAD.decode, self._heads)
 
-    def documents(self, live: Bitmap | None = None) -> Iterator[tuple[DocumentHead, list[bytes], NDArray[np.float16]]]:
+    def documents(
+        self, live: Bitmap | None = None
+    ) -> Iterator[tuple[DocumentHead, list[bytes], NDArray[np.float16]]]:
         """Every document, or every one that is alive by `live`, with its payloads and vectors."""
         alive = None if live is None else live.bools()
         payloads = iter(self._payloads)
@@ -136,7 +138,12 @@ class SealedSegment:
 
 
 def open_segment(
-    directory: Path, spec: ShardSpec, parameters: IndexParameters, *, live: Bitmap | None = None, check: bool = True
+    directory: Path,
+    spec: ShardSpec,
+    parameters: IndexParameters,
+    *,
+    live: Bitmap | None = None,
+    check: bool = True,
 ) -> SealedSegment:
     """Open a segment and check every byte of it (`check` False for one that was written a moment ago).
 

@@ -7,7 +7,6 @@ one seals and merges (`upkeep`). A search sees each document either before or af
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,15 +14,20 @@ from numpy.typing import NDArray
 
 from contracts.errors import BadMessage
 from contracts.items import IndexUpdate, ItemKind, ItemSet
-from contracts.search import Filter, ShardHit
+from contracts.search import Filter
 from index_service.bitmap import Bitmap
 from index_service.delta import CapturedDelta, Delta
-from index_service.documents import DocumentEntry, DocumentHead, DocumentTable, EmptyDocument, Precedence, StoredDocument
-from index_service.hits import Candidate, top_hits
+from index_service.documents import (
+    DocumentEntry,
+    DocumentTable,
+    Precedence,
+    StoredDocument,
+)
+from index_service.found import Scored, best_of
+from index_service.hits import top_hits
 from index_service.kinds.graph import Graph
 from index_service.kinds.parameters import IndexParameters
-from index_service.found import Scored, best_of
-from index_service.payloads import DocumentFields
+from index_service.parts import Applied, Found, Part, Parts, stored_of
 from index_service.queries import Query
 from index_service.ranking import Effort, rank
 from index_service.sealed import SealedSegment
@@ -32,72 +36,6 @@ from index_service.spec import ShardSpec
 from index_service.updates import check_items, check_update, read_vectors, stored_document, tombstone
 
 DEFAULTS = IndexParameters()
-Part = Delta | SealedSegment
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What became of an update, and what the shard now holds of the document.
-
-    Args:
-        outcome: "applied"; "duplicate" and "late" change nothing.
-        count: items of the document that are searchable now.
-    """
-
-    outcome: Literal["applied", "duplicate", "late"]
-    version: int
-    revision: int
-    op: Literal["upsert", "delete", "expire"]
-    count: int
-    fields: DocumentFields | None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Answer to one query.
-
-    Args:
-        scanned: vectors that were compared, on average over the queries of its batch.
-        widened: searches of its batch that had to be repeated with more effort.
-        short: whether fewer hits were found than match.
-    """
-
-    hits: tuple[ShardHit, ...]
-    scanned: int
-    widened: int = 0
-    short: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Parts:
-    """What a shard consisted of at one moment: for whoever writes it down, seals or merges.
-
-    Args:
-        deltas: the frozen ones and then the growing one.
-        sealed: with the live bits of that moment.
-    """
-
-    dim: int
-    deltas: tuple[CapturedDelta, ...]
-    sealed: tuple[tuple[SealedSegment, Bitmap], ...]
-    empty: tuple[EmptyDocument, ...]
-    next_serial: int
-
-    def unsealed(self) -> Iterator[tuple[StoredDocument, NDArray[np.float16]]]:
-        """Every document that is in no sealed segment, those without items included, with vectors [n, dim]."""
-        for delta in self.deltas:
-            for head, payloads, vectors in delta.documents():
-                yield _stored(head, payloads), vectors
-        for empty in self.empty:
-            document = StoredDocument(empty.doc_id, empty.version, empty.revision, empty.op, empty.fields, ())
-            yield document, np.empty((0, self.dim), dtype=np.float16)
-
-    def documents(self) -> Iterator[tuple[StoredDocument, NDArray[np.float16]]]:
-        """Every document that is held, tombstones included, with its vectors [n, dim]."""
-        for segment, live in self.sealed:
-            for head, payloads, vectors in segment.documents(live):
-                yield _stored(head, payloads), vectors
-        yield from self.unsealed()
 
 
 class Shard:
@@ -108,7 +46,7 @@ class Shard:
         self.parameters = parameters
         self._lock = threading.Lock()
         self._table = DocumentTable()
-        self._delta = Delta(spec.dim)
+        self._delta = Delta(spec.dim, parameters)
         self._frozen: tuple[Delta, ...] = ()
         self._sealed: tuple[SealedSegment, ...] = ()
         self._next_serial = 1
@@ -209,7 +147,9 @@ class Shard:
             ranges = {group: self._ranges(group[1]) for group in groups}
             for delta in (*self._frozen, self._delta):
                 if delta.live.n_live:
-                    self._search_part(delta, delta.live.bitmap(), groups, ranges, queries, scored, matching, effort)
+                    self._search_part(
+                        delta, delta.live.bitmap(), groups, ranges, queries, scored, matching, effort
+                    )
         for segment, live in sealed:
             if live.count:
                 self._search_part(segment, live, groups, ranges, queries, scored, matching, effort)
@@ -234,8 +174,25 @@ class Shard:
             )
 
     def documents(self) -> Iterator[tuple[StoredDocument, NDArray[np.float16]]]:
-        """Every document that is held, tombstones included, with its vectors [n, dim]; with the care of `parts`."""
+        """Every document, tombstones included, with its vectors [n, dim]; with the care of `parts`."""
         return self.parts().documents()
+
+    def entries(self) -> Iterator[tuple[str, DocumentEntry]]:
+        """What is known of each document, by its id. For the thread that applies updates."""
+        return self._table.items()
+
+    def document(self, doc_id: str) -> tuple[StoredDocument, NDArray[np.float16]] | None:
+        """One document, removed or not, with its vectors [n, dim]; None where it is unknown."""
+        with self._lock:
+            entry = self._table.get(doc_id)
+            if entry is None:
+                return None
+            if not entry.n:
+                document = StoredDocument(doc_id, entry.version, entry.revision, entry.op, entry.fields, ())
+                return document, np.empty((0, self.spec.dim), dtype=np.float16)
+            part, first, number = self._place(entry.serial)
+            slots = np.arange(first, first + entry.n)
+            return stored_of(part.head(number), list(map(part.payload, slots.tolist()))), part.vectors.rows(slots)
 
     def tombstones(self) -> list[StoredDocument]:
         """The documents that were removed."""
@@ -275,7 +232,7 @@ class Shard:
         """Let the delta take no more documents; a new one begins."""
         with self._lock:
             self._frozen = (*self._frozen, self._delta)
-            self._delta = Delta(self.spec.dim)
+            self._delta = Delta(self.spec.dim, self.parameters)
 
     def capture(self, delta: Delta) -> CapturedDelta:
         """A frozen delta as it is now, to be read by another thread."""
@@ -321,7 +278,8 @@ class Shard:
 
     def _place(self, serial: int) -> tuple[Part, int, int]:
         """The part that holds a serial, its first slot there, and the document's number. The lock is held."""
-        for part in (self._delta, *self._frozen, *self._sealed):
+        parts: tuple[Part, ...] = (self._delta, *self._frozen, *self._sealed)
+        for part in parts:
             place = part.columns.place(serial)
             if place is not None:
                 return part, place[1], place[0]
@@ -379,7 +337,3 @@ class Shard:
                 part, _, number = self._place(entry.serial)
                 fields = part.head(number).fields
         return Applied(outcome, entry.version, entry.revision, entry.op, entry.n, fields)
-
-
-def _stored(head: DocumentHead, payloads: Sequence[bytes]) -> StoredDocument:
-    return StoredDocument(head.doc_id, head.version, head.revision, "upsert", head.fields, tuple(payloads))

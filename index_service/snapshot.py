@@ -2,14 +2,13 @@
 
 A snapshot is a directory `<sequence number>` with the documents of the delta and those without items
 (`documents.bin`, framed msgpack; `vectors.bin`, float16 rows in their order), the live bits of the sealed segments
-(`live.bin`), what other parts of the process want to keep (`extra-<name>`), and `manifest.json`, written last: it
-names the files and the sealed segments with their SHA-256, and where in which log the shard stood. The directory
-is written under a temporary name, synced, and renamed; a crash leaves a temporary directory that the next writer
-removes. Sealed segments lie beside the snapshots and are shared by them. Knows nothing of Kafka or of the object store.
+(`live.bin`), and `manifest.json`, written last: it names the files and the sealed segments with their SHA-256, and
+where in which log the shard stood. The directory is written under a temporary name, synced, and renamed; a crash
+leaves a temporary directory that the next writer removes. Sealed segments lie beside the snapshots and are shared
+by them. Knows nothing of Kafka or of the object store.
 """
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +18,21 @@ import numpy as np
 from contracts.errors import BadMessage
 from index_service.bitmap import Bitmap, packed_bitmap, room_bytes
 from index_service.documents import StoredDocument
-from index_service.durable import FileSum, SummedFile, read_frames, read_sealed, sum_of, sync_directory, write_sealed
+from index_service.durable import (
+    FileSum,
+    SummedFile,
+    read_frames,
+    read_sealed,
+    sum_of,
+    sync_directory,
+    write_sealed,
+)
 from index_service.kinds.parameters import IndexParameters
+from index_service.parts import Parts
 from index_service.payloads import decode_payload
 from index_service.sealed import open_segment
 from index_service.segment_files import segments_home
-from index_service.shard import DEFAULTS, Parts, Shard
+from index_service.shard import DEFAULTS, Shard
 from index_service.spec import ShardSpec
 from runtime.telemetry import get_logger
 
@@ -36,7 +44,6 @@ _MANIFEST = "manifest.json"
 _DOCUMENTS = "documents.bin"
 _VECTORS = "vectors.bin"
 _LIVE = "live.bin"
-_EXTRA = "extra-"
 _TEMPORARY = "tmp-"
 _DAMAGED = "damaged-"
 
@@ -80,27 +87,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a snapshot held. `extras` are the bytes that were given to `write_snapshot`, by name."""
+    """What a snapshot held."""
 
     shard: Shard
     position: LogPosition
-    extras: dict[str, bytes]
 
 
-def write_snapshot(
-    directory: Path,
-    spec: ShardSpec,
-    parts: Parts,
-    position: LogPosition,
-    created_ms: int,
-    extras: Mapping[str, bytes] | None = None,
-) -> Path:
+def write_snapshot(directory: Path, spec: ShardSpec, parts: Parts, position: LogPosition, created_ms: int) -> Path:
     """Write a snapshot and remove all but the newest two.
 
     Args:
         directory: of this shard alone; made when absent.
         parts: of a shard that takes no updates while this runs. Dead documents of the delta are left out.
-        extras: what else shall come back with the shard; names of lower-case letters.
 
     Raises:
         OSError: the disk is full or not writable; what was there before is untouched.
@@ -112,7 +110,7 @@ def write_snapshot(
     temporary = directory / f"{_TEMPORARY}{name}"
     temporary.mkdir()
     try:
-        _write_files(temporary, spec, parts, position, created_ms, extras or {})
+        _write_files(temporary, spec, parts, position, created_ms)
         sync_directory(temporary)
         temporary.rename(directory / name)
     except BaseException:
@@ -144,14 +142,9 @@ def read_snapshot(path: Path, spec: ShardSpec, parameters: IndexParameters = DEF
             if sum_of(path / name) != told:
                 raise BadMessage(f"The snapshot's file {name} is damaged.")
         shard = _read_shard(path, manifest, spec, parameters)
-        extras = {
-            name.removeprefix(_EXTRA): (path / name).read_bytes()
-            for name in manifest.files
-            if name.startswith(_EXTRA)
-        }
     except (OSError, msgspec.DecodeError, ValueError) as exc:
         raise BadMessage(f"The snapshot {path.name} cannot be read.") from exc
-    return Loaded(shard, manifest.position, extras)
+    return Loaded(shard, manifest.position)
 
 
 def segments_named(directory: Path) -> set[str]:
@@ -182,14 +175,7 @@ def newest_snapshot(directory: Path, spec: ShardSpec, parameters: IndexParameter
     return None
 
 
-def _write_files(
-    path: Path,
-    spec: ShardSpec,
-    parts: Parts,
-    position: LogPosition,
-    created_ms: int,
-    extras: Mapping[str, bytes],
-) -> None:
+def _write_files(path: Path, spec: ShardSpec, parts: Parts, position: LogPosition, created_ms: int) -> None:
     n_documents = 0
     encoder = msgspec.msgpack.Encoder()
     files: dict[str, FileSum] = {}
@@ -203,10 +189,6 @@ def _write_files(
         for _, bitmap in parts.sealed:
             live.write(bitmap.packed.tobytes())
     files[_LIVE] = live.sum()
-    for name, data in extras.items():
-        with SummedFile(path / f"{_EXTRA}{name}") as extra:
-            extra.write(data)
-        files[f"{_EXTRA}{name}"] = extra.sum()
     manifest = Manifest(
         format=FORMAT,
         generation=spec.generation,

@@ -19,9 +19,11 @@ from index_service.documents import DocumentHead
 from index_service.kinds import searcher as kinds
 from index_service.kinds.graph import Graph
 from index_service.kinds.parameters import TRAINED_KINDS, IndexParameters, Kind, kind_for
+from index_service.kinds.searcher import Searcher
+from index_service.parts import Part
 from index_service.sealed import SealedSegment, open_segment
 from index_service.segment_files import write_segment
-from index_service.shard import Part, Shard
+from index_service.shard import Shard
 from runtime.telemetry import get_logger
 
 _LOG = get_logger(__name__)
@@ -31,7 +33,7 @@ _EXTEND_DEAD_SHARE = 0.1
 _JOIN_LARGEST_SHARE = 0.25
 _SEGMENT = "seg-"
 
-Train = Callable[[Kind, Iterator[NDArray[np.float16]]], Any]
+Train = Callable[[Kind, NDArray[np.float16]], Any]
 """The trained index of a kind, from the generation's store or trained on rows; None while there are too few."""
 
 
@@ -121,8 +123,12 @@ class Upkeep:
     def _seal(self) -> None:
         delta = self._shard.frozen[0]
         captured = self._shard.capture(delta)
-        segment = self._write([captured.documents()], captured.live.count) if captured.live.count else None
-        self._shard.swap([(delta, captured.live)], segment)
+        live, segment = captured.live, None
+        if live.count and live.count >= (1 - _EXTEND_DEAD_SHARE) * live.n_slots:
+            segment = self._write([captured.documents(dead=True)], base=delta.graph, live=live)
+        elif live.count:
+            segment = self._write([captured.documents()])
+        self._shard.swap([(delta, live)], segment)
         _LOG.info("delta_sealed", shard=self._shard.spec.shard, items=captured.live.count)
 
     def _merge(self, segments: list[SealedSegment]) -> None:
@@ -137,11 +143,10 @@ class Upkeep:
         largest, live = seen[0]
         rest = [segment.documents(bits) for segment, bits in seen[1:]]
         if _can_extend(largest, live, n_live, shard.parameters):
-            n_new = n_live - live.count
-            bits = np.concatenate([live.bools(), np.ones(n_new, dtype=np.bool_)])
-            segment = self._write([largest.documents(), *rest], len(bits), base=largest, live=bitmap_of(bits))
+            bits = np.concatenate([live.bools(), np.ones(n_live - live.count, dtype=np.bool_)])
+            segment = self._write([largest.documents(), *rest], base=largest.searcher, live=bitmap_of(bits))
         else:
-            segment = self._write([largest.documents(live), *rest], n_live)
+            segment = self._write([largest.documents(live), *rest])
         sources: list[tuple[Part, Bitmap]] = [*seen]
         shard.swap(sources, segment)
         _LOG.info("segments_merged", shard=shard.spec.shard, segments=len(segments), items=n_live)
@@ -149,21 +154,19 @@ class Upkeep:
     def _write(
         self,
         documents: list[Iterator[tuple[DocumentHead, list[bytes], NDArray[np.float16]]]],
-        n_rows: int,
         *,
-        base: SealedSegment | None = None,
+        base: Searcher | None = None,
         live: Bitmap | None = None,
     ) -> SealedSegment:
         spec, parameters = self._shard.spec, self._shard.parameters
 
         def build(vectors: NDArray[np.float16], directory: Path) -> tuple[Kind, list[str]]:
-            kind = kind_for(len(vectors), parameters)
-            trained = self._train(kind, iter([vectors])) if kind in TRAINED_KINDS else None
+            kind = kind_for(len(vectors), spec.dim, parameters)
+            trained = self._train(kind, vectors) if kind in TRAINED_KINDS else None
             if kind in TRAINED_KINDS and trained is None:
                 kind = "hnsw_fp16"
-            searcher = base.searcher if base is not None and base.manifest.kind == kind else None
             files = kinds.build(
-                kind, vectors, directory, parameters, text_dim=spec.text_dim, trained=trained, base=searcher
+                kind, vectors, directory, parameters, text_dim=spec.text_dim, trained=trained, base=base
             )
             return kind, files
 
@@ -180,7 +183,7 @@ def _can_extend(largest: SealedSegment, live: Bitmap, n_live: int, parameters: I
         isinstance(largest.searcher, Graph)
         and n_live > live.count
         and dead_share <= _EXTEND_DEAD_SHARE
-        and largest.manifest.kind == kind_for(n_live, parameters)
+        and largest.manifest.kind == kind_for(n_live, len(largest.vectors.all_rows[0]), parameters)
         and largest.manifest.parameters.m == parameters.m
     )
 

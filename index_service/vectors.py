@@ -46,7 +46,7 @@ class Scanner(Protocol):
 
 
 def flat_index(dim: int) -> Any:
-    """Faiss's scan over float16 codes, decoded within the scan: faster than IndexFlatIP here, and half as large."""
+    """Faiss's scan over float16 codes: faster than IndexFlatIP here, and half as large."""
     return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
 
 

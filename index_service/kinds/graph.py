@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from index_service.bitmap import SlotNumbers
 from index_service.kinds.parameters import IndexParameters
-from index_service.vectors import Scores, add_rows, flat_index, selector
+from index_service.vectors import Scores, add_rows, flat_index, selector, stored_rows
 
 _CHUNK_ROWS = 1024
+# Its type stubs know neither all classes nor the arguments that its Python layer adds.
+_FAISS: Any = faiss
 _GRAPH = "graph.faiss"
 _CODES = "codes.faiss"
 
@@ -23,12 +25,14 @@ class Graph:
     Args:
         index: a Faiss HNSW index; `storage` is what it compares with, and is kept alive with it.
         ef_search: breadth of a search at effort 1.
+        codes: whether it compares with trained codes instead of the vectors themselves.
     """
 
-    def __init__(self, index: Any, storage: Any, ef_search: int) -> None:
+    def __init__(self, index: Any, storage: Any, ef_search: int, *, codes: bool = False) -> None:
         self._index = index
         self._storage = storage
         self._ef_search = ef_search
+        self.codes = codes
 
     @property
     def n_rows(self) -> int:
@@ -55,7 +59,7 @@ class Graph:
             effort: multiplies the breadth of the search.
             packed: bits of the slots that may be returned; all others are still walked over.
         """
-        parameters = faiss.SearchParametersHNSW(  # type: ignore[call-arg]
+        parameters = _FAISS.SearchParametersHNSW(
             efSearch=max(k, int(self._ef_search * effort)), **({} if packed is None else {"sel": selector(packed)})
         )
         scores, slots = self._index.search(queries, min(k, self.n_rows), params=parameters)
@@ -63,18 +67,20 @@ class Graph:
 
     def extended(self, vectors: NDArray[np.float16]) -> "Graph":
         """A copy with more rows behind its last slot."""
-        copy = faiss.clone_index(self._index)
+        copy: Any = faiss.clone_index(self._index)
+        mapped = None if self.codes else self._storage
+        if mapped is not None:
+            # A clone of rows that are mapped from a file cannot grow.
+            rows = flat_index(self.dim)
+            add_rows(rows, stored_rows(mapped))
+            _replace_storage(copy, rows)
         _add(copy, vectors)
-        return Graph(copy, None, self._ef_search)
+        return Graph(copy, None, self._ef_search, codes=self.codes)
 
-    def write(self, directory: Path, *, own_storage: bool) -> list[str]:
-        """Write its files, and return their names.
-
-        Args:
-            own_storage: whether it compares with codes of its own; else with the segment's vectors.
-        """
-        faiss.write_index(self._index, str(directory / _GRAPH), faiss.IO_FLAG_SKIP_STORAGE)
-        if not own_storage:
+    def write(self, directory: Path) -> list[str]:
+        """Write its files without the vectors, which the segment has, and return their names."""
+        _FAISS.write_index(self._index, str(directory / _GRAPH), faiss.IO_FLAG_SKIP_STORAGE)
+        if not self.codes:
             return [_GRAPH]
         faiss.write_index(self._index.storage, str(directory / _CODES))
         return [_GRAPH, _CODES]
@@ -86,13 +92,10 @@ class Graph:
 
 def new_graph(dim: int, parameters: IndexParameters, storage: Any = None) -> Any:
     """An empty HNSW index of Faiss. `storage` is a trained, empty scalar quantiser, or None for float16."""
-    index = faiss.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_fp16, parameters.m, faiss.METRIC_INNER_PRODUCT)
+    index = _FAISS.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_fp16, parameters.m, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = parameters.ef_construction
     if storage is not None:
-        index.sq = storage.sq
-        index.storage = faiss.clone_index(storage)
-        index.storage.this.disown()
-        index.own_fields = True
+        _replace_storage(index, faiss.clone_index(storage))
     return index
 
 
@@ -103,33 +106,31 @@ def build_graph(
 
     Args:
         trained: a trained, empty scalar quantiser for the codes; None compares float16.
-        base: a graph over the first rows, to go on from; it is not changed.
+        base: a graph over the first rows, to go on from where it compares alike; it is not changed.
     """
-    if base is not None:
+    if base is not None and base.codes == (trained is not None):
         return base.extended(vectors[base.n_rows :])
     index = new_graph(vectors.shape[1], parameters, trained)
     _add(index, vectors)
-    return Graph(index, None, parameters.ef_search)
+    return Graph(index, None, parameters.ef_search, codes=trained is not None)
 
 
-def read_graph(directory: Path, parameters: IndexParameters, vectors: Any, *, own_storage: bool) -> Graph:
+def read_graph(directory: Path, parameters: IndexParameters, vectors: Any, *, codes: bool) -> Graph:
     """What `Graph.write` wrote.
 
     Args:
         vectors: the segment's own flat index, which a graph without codes compares with.
     """
-    index = faiss.read_index(str(directory / _GRAPH))
-    storage = faiss.read_index(str(directory / _CODES)) if own_storage else vectors
+    index: Any = faiss.read_index(str(directory / _GRAPH))
+    storage = faiss.read_index(str(directory / _CODES)) if codes else vectors
     index.storage = storage
     index.own_fields = False
-    return Graph(index, storage, parameters.ef_search)
+    return Graph(index, storage, parameters.ef_search, codes=codes)
 
 
 def train_codes(sample: NDArray[np.float32]) -> Any:
     """A scalar quantiser of one byte a component, with the sample's ranges, empty."""
-    index = faiss.IndexScalarQuantizer(
-        sample.shape[1], faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
-    )
+    index = faiss.IndexScalarQuantizer(sample.shape[1], faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
     index.train(sample)
     return index
 
@@ -138,6 +139,15 @@ def chunks(vectors: NDArray[np.float16]) -> Iterator[NDArray[np.float32]]:
     """The rows as float32, some at a time."""
     for start in range(0, len(vectors), _CHUNK_ROWS):
         yield np.ascontiguousarray(vectors[start : start + _CHUNK_ROWS], dtype=np.float32)
+
+
+def _replace_storage(index: Any, storage: Any) -> None:
+    """Let a graph that owns its storage own another one."""
+    old = index.storage
+    old.thisown = True  # frees it with its proxy
+    index.storage = storage
+    storage.thisown = False
+    index.own_fields = True
 
 
 def _add(index: Any, vectors: NDArray[np.float16]) -> None:

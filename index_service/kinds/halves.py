@@ -38,7 +38,10 @@ class Halves:
         self, queries: Scores, k: int, effort: float, packed: NDArray[np.uint8] | None
     ) -> tuple[Scores, SlotNumbers]:
         """Up to `2k` slots, `k` by each half that is asked; scores are those of one half, for ordering nothing."""
-        parts = np.ascontiguousarray(queries[:, : self._text_dim]), np.ascontiguousarray(queries[:, self._text_dim :])
+        parts = (
+            np.ascontiguousarray(queries[:, : self._text_dim]),
+            np.ascontiguousarray(queries[:, self._text_dim :]),
+        )
         found = [
             graph.search(part, k, effort, packed)
             for graph, part in zip(self._graphs, parts, strict=True)

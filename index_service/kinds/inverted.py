@@ -1,4 +1,4 @@
-"""IVF indexes: less memory than a graph, worse recall when weights differ from those that the lists were made for."""
+"""IVF indexes: less memory than a graph; worse recall at other weights than those the lists were made for."""
 
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class Inverted:
     @property
     def memory_bytes(self) -> int:
         """Memory of codes, ids and centroids."""
-        per_row = self._index.code_size + 8
+        per_row = int(self._index.code_size) + 8
         return self.n_rows * per_row + 4 * int(self._index.nlist) * int(self._index.d)
 
     def search(

@@ -53,14 +53,16 @@ def build(
             graph = build_graph(
                 vectors, parameters, trained=trained, base=base if isinstance(base, Graph) else None
             )
-            return graph.write(directory, own_storage=kind == "hnsw_sq8")
+            return graph.write(directory)
         case "ivf_sq8" | "ivf_pq":
             return build_inverted(vectors, parameters, trained).write(directory)
         case "halves":
             return build_halves(vectors, parameters, text_dim).write(directory)
 
 
-def read(kind: Kind, directory: Path, parameters: IndexParameters, *, vectors: Any, text_dim: int) -> Searcher | None:
+def read(
+    kind: Kind, directory: Path, parameters: IndexParameters, *, vectors: Any, text_dim: int
+) -> Searcher | None:
     """The searcher that `build` left in `directory`; None for a flat segment.
 
     Args:
@@ -70,7 +72,7 @@ def read(kind: Kind, directory: Path, parameters: IndexParameters, *, vectors: A
         case "flat":
             return None
         case "hnsw_fp16" | "hnsw_sq8":
-            return read_graph(directory, parameters, vectors, own_storage=kind == "hnsw_sq8")
+            return read_graph(directory, parameters, vectors, codes=kind == "hnsw_sq8")
         case "ivf_sq8" | "ivf_pq":
             return read_inverted(directory, parameters)
         case "halves":
