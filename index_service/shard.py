@@ -5,7 +5,6 @@ one seals and merges (`upkeep`). A search sees each document either before or af
 """
 
 import threading
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from contracts.errors import BadMessage
 from contracts.items import IndexUpdate, ItemKind, ItemSet
-from contracts.search import Filter
+from index_service.batch_search import BatchSearch
 from index_service.bitmap import Bitmap
 from index_service.delta import CapturedDelta, Delta
 from index_service.documents import (
@@ -23,15 +22,11 @@ from index_service.documents import (
     Precedence,
     StoredDocument,
 )
-from index_service.found import Scored, best_of
-from index_service.hits import top_hits
 from index_service.kinds.graph import Graph
 from index_service.kinds.parameters import IndexParameters
 from index_service.parts import Applied, Found, Part, Parts, stored_of
 from index_service.queries import Query
-from index_service.ranking import Effort, rank
 from index_service.sealed import SealedSegment
-from index_service.selection import Ranges
 from index_service.spec import ShardSpec
 from index_service.updates import check_items, check_update, read_vectors, stored_document, tombstone
 
@@ -136,29 +131,15 @@ class Shard:
         A score is the exact inner product of the query with the stored float16 vector. Hits are ordered by
         score (higher first), then document id, then item id.
         """
-        groups: dict[tuple[str, Filter, bool], list[int]] = defaultdict(list)
-        for i, query in enumerate(queries):
-            groups[query.tenant, query.filter, query.exact].append(i)
-        scored: list[list[Scored]] = [[] for _ in queries]
-        matching = [0] * len(queries)
-        effort = Effort()
+        search = BatchSearch(queries, self.spec.text_dim, self.parameters)
         with self._lock:
             sealed = [(segment, segment.live.bitmap()) for segment in self._sealed]
-            ranges = {group: self._ranges(group[1]) for group in groups}
+            search.locate(self._slots_of)
             for delta in (*self._frozen, self._delta):
-                if delta.live.n_live:
-                    self._search_part(
-                        delta, delta.live.bitmap(), groups, ranges, queries, scored, matching, effort
-                    )
+                search.look_into(delta, delta.live.bitmap())
         for segment, live in sealed:
-            if live.count:
-                self._search_part(segment, live, groups, ranges, queries, scored, matching, effort)
-        per_query = effort.compared // max(1, len(queries))
-        found = []
-        for i, query in enumerate(queries):
-            hits = top_hits(best_of(scored[i], query.k), query.k)
-            found.append(Found(hits, per_query, effort.widened, len(hits) < min(query.k, matching[i])))
-        return found
+            search.look_into(segment, live)
+        return search.found()
 
     def parts(self) -> Parts:
         """What the shard consists of now. For the thread that applies updates: a growing delta must not grow
@@ -285,48 +266,13 @@ class Shard:
                 return part, place[1], place[0]
         raise RuntimeError(f"no part of the shard holds serial {serial}")
 
-    def _ranges(self, wanted: Filter) -> dict[int, list[tuple[int, int]]] | None:
-        """Slots of the documents that a filter names, by part. The lock is held."""
-        if wanted.doc_ids is None:
+    def _slots_of(self, doc_id: str) -> tuple[Part, int, int] | None:
+        """Where a document's items are: part, first slot, number. The lock is held."""
+        entry = self._table.get(doc_id)
+        if entry is None or not entry.n:
             return None
-        ranges: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for doc_id in wanted.doc_ids:
-            entry = self._table.get(doc_id)
-            if entry is not None and entry.n:
-                part, first, _ = self._place(entry.serial)
-                ranges[id(part)].append((first, entry.n))
-        return ranges
-
-    def _search_part(
-        self,
-        part: Part,
-        live: Bitmap,
-        groups: dict[tuple[str, Filter, bool], list[int]],
-        ranges: dict[tuple[str, Filter, bool], dict[int, list[tuple[int, int]]] | None],
-        queries: Sequence[Query],
-        scored: list[list[Scored]],
-        matching: list[int],
-        effort: Effort,
-    ) -> None:
-        """Add what one part holds to what was found. The lock is held for a delta."""
-        for group, members in groups.items():
-            named = ranges[group]
-            only: Ranges | None = None if named is None else named.get(id(part), [])
-            selected = part.selection.select(group[0], group[1], live, only)
-            if not selected.count:
-                continue
-            ranked = rank(
-                part.rows(self.parameters),
-                np.stack([queries[i].vector for i in members]),
-                [queries[i].k for i in members],
-                selected=selected,
-                text_dim=self.spec.text_dim,
-                exact=group[2],
-                effort=effort,
-            )
-            for i, result in zip(members, ranked, strict=True):
-                matching[i] += selected.count
-                scored[i].append(Scored.of(part, result, queries[i].k))
+        part, first, _ = self._place(entry.serial)
+        return part, first, entry.n
 
     def _state(self, doc_id: str, outcome: Literal["applied", "duplicate", "late"]) -> Applied:
         entry = self._table.get(doc_id)

@@ -1,4 +1,4 @@
-"""A shard's whole life by seeded chance, beside a plain dictionary: updates of every sort, upkeep, snapshots, starts.
+"""A shard's whole life by seeded chance, beside a plain dictionary: updates, upkeep, snapshots, starts.
 
 Parameters are so small that deltas are covered, sealed and merged all the time.
 """
