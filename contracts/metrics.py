@@ -114,6 +114,13 @@ INDEX_DEAD_RATIO = MetricSpec(
     ("shard",),
     unit="ratio",
 )
+INDEX_UPKEEP = MetricSpec(
+    "trireme_index_upkeep",
+    "counter",
+    "Things done to keep a shard quick: its delta covered by a graph or sealed, segments merged.",
+    ("shard", "done"),
+)
+INDEX_SEGMENTS = MetricSpec("trireme_index_segments", "gauge", "Sealed segments of a shard.", ("shard",))
 INDEX_MEMORY_BYTES = MetricSpec(
     "trireme_index_memory_bytes",
     "gauge",

@@ -13,8 +13,8 @@ from contracts.search import SearchReply, SearchRequest
 from contracts.topics import REPLY_PARTITIONS
 from contracts.trace import TraceContext
 from index_service.hosted import HostedShard
+from index_service.parts import Found
 from index_service.queries import Query, read_query
-from index_service.shard import Found
 from runtime.kafka import Record
 from runtime.telemetry import get_logger, trace_of
 

@@ -29,7 +29,7 @@ from contracts.index_door import (
     UnusedPage,
     encode_page,
 )
-from index_service.contents import StoredDocument
+from index_service.documents import StoredDocument
 from index_service.errands import Errands
 from index_service.hosted import HostedShard
 from index_service.reading import head_of, heads_of, item_set_of, live_ids, read_page

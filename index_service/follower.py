@@ -164,7 +164,6 @@ class Follower:
         for number, hosted in self._hosted.items():
             hosted.see_log_end(bounds[number][1])
             self._tell(settle_parked(hosted, now_ms()), stop)
-            hosted.shard.compact()
             self._settle_access(hosted)
             self._gauges.show(hosted, now_ms())
         if time.monotonic() >= self._access_at:

@@ -1,5 +1,6 @@
 """A shard as a process hosts it: the pure shard, its place in the log, and what waits to be settled."""
 
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class HostedShard:
         rebuild_wanted: somebody asked for a rebuild from the object store.
         rebuilds: rebuilds so far.
         applied_ms: when the last record that was read had been written, by Kafka's clock.
+        files: held while a snapshot is written or read, and while files that none names are removed.
     """
 
     spec: ShardSpec
@@ -56,6 +58,7 @@ class HostedShard:
     rebuild_wanted: bool = False
     rebuilds: int = 0
     applied_ms: int = 0
+    files: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def applied_offset(self) -> int | None:
@@ -112,6 +115,7 @@ class HostedShard:
             return None
         next_offset = min([self.position.next_offset, *(parked.record.offset for parked in self.parked)])
         position = LogPosition(self.position.identity, next_offset)
-        path = write_snapshot(self.directory, self.spec, self.shard.contents, position, now_ms)
+        with self.files:
+            path = write_snapshot(self.directory, self.spec, self.shard.parts(), position, now_ms)
         self.unsaved_updates = 0
         return path

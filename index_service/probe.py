@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from contracts.metrics import INDEX_PROBE_SECONDS, INDEX_PROBES, INDEX_RECALL
 from contracts.search import ShardHit
 from index_service.queries import Query
-from index_service.segment import use_faiss_threads
+from index_service.vectors import use_faiss_threads
 from runtime.telemetry import Metrics, get_logger
 
 _LOG = get_logger(__name__)

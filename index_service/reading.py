@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from contracts.index_door import DocumentHead
 from contracts.items import Item, ItemSet
-from index_service.contents import StoredDocument
+from index_service.documents import StoredDocument
 from index_service.payloads import decode_payload
 from index_service.shard import Shard
 from index_service.spec import ShardSpec
@@ -45,24 +45,13 @@ class Page:
 
 def live_ids(shard: Shard) -> Iterator[str]:
     """Documents that are not removed, in no order."""
-    return (doc_id for doc_id, entry in shard.contents.slots.documents() if entry.op == "upsert")
+    return (doc_id for doc_id, entry in shard.entries() if entry.op == "upsert")
 
 
 def read(shard: Shard, doc_id: str) -> Held | None:
     """One document with its vectors; None where the shard has never heard of it."""
-    contents = shard.contents
-    entry = contents.slots.get(doc_id)
-    if entry is None:
-        return None
-    document = StoredDocument(
-        doc_id=doc_id,
-        version=entry.version,
-        revision=entry.revision,
-        op=entry.op,
-        fields=entry.fields,
-        payloads=contents.payloads.slice(entry.first, entry.n),
-    )
-    return Held(document, contents.segment.rows(np.arange(entry.first, entry.first + entry.n)))
+    found = shard.document(doc_id)
+    return None if found is None else Held(*found)
 
 
 def read_page(
@@ -72,7 +61,7 @@ def read_page(
 
     Ends with `limit` documents or with the one that brings it to `limit_bytes`, whichever comes first.
     """
-    known = (doc_id for doc_id, _ in shard.contents.slots.documents() if doc_id > after)
+    known = (doc_id for doc_id, _ in shard.entries() if doc_id > after)
     ids = heapq.nsmallest(limit, filter(wanted, known))
     held: list[Held] = []
     size_bytes = 0

@@ -12,9 +12,10 @@ import numpy as np
 from contracts.codec import decode
 from contracts.errors import NotFound, TriremeError
 from contracts.items import IndexUpdate, ItemSet
-from index_service.contents import Contents, StoredDocument
+from index_service.documents import StoredDocument
+from index_service.kinds.parameters import IndexParameters
 from index_service.notices import Notice, applied_notice
-from index_service.shard import Shard
+from index_service.shard import DEFAULTS, Shard
 from index_service.spec import ShardSpec
 from index_service.stored import newest_items
 from runtime.object_store import ObjectStore
@@ -25,7 +26,12 @@ _CONCURRENT_GETS = 8
 
 
 async def rebuild(
-    spec: ShardSpec, store: ObjectStore, at_ms: int, *, tombstones: Iterable[StoredDocument] = ()
+    spec: ShardSpec,
+    store: ObjectStore,
+    at_ms: int,
+    *,
+    parameters: IndexParameters = DEFAULTS,
+    tombstones: Iterable[StoredDocument] = (),
 ) -> tuple[Shard, list[Notice]]:
     """A shard with the newest stored items of each of its documents, and the stage events that say so.
 
@@ -38,10 +44,9 @@ async def rebuild(
     Raises:
         DependencyDown: the object store does not answer.
     """
-    contents = Contents(spec.dim)
+    shard = Shard(spec, parameters)
     for document in tombstones:
-        contents.put(document, np.empty((0, spec.dim), dtype=np.float16), ())
-    shard = Shard(spec, contents)
+        shard.put(document, np.empty((0, spec.dim), dtype=np.float16), ())
     notices: list[Notice] = []
     keys = sorted(items.key for items in (await newest_items(spec, store)).values())
     for start in range(0, len(keys), _CONCURRENT_GETS):

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from contracts.errors import BadMessage, ConfigurationError
@@ -19,13 +20,16 @@ from index_service.follower import Follower
 from index_service.gauges import SearchCounters
 from index_service.hosted import HostedShard
 from index_service.outbox import Outbox
+from index_service.parts import Found
 from index_service.probe import RecallProbe
 from index_service.queries import Query
 from index_service.searcher import Searcher
 from index_service.settings import IndexSettings
-from index_service.shard import Found, Shard
+from index_service.shard import Shard
 from index_service.spec import shard_spec
 from index_service.touch_reader import TouchReader
+from index_service.trained import TrainedIndexes
+from index_service.upkeep_thread import UpkeepThread
 from runtime.health import HealthServer
 from runtime.kafka_producer import KafkaProducer
 from runtime.object_store import ObjectStore
@@ -63,12 +67,13 @@ class IndexServer:
             None if settings.read_only else KafkaProducer(settings.kafka_bootstrap, f"{settings.process}-notices")
         )
         errands = Errands()
+        store = ObjectStore.from_url(settings.object_store_url)
         self._follower = Follower(
             settings.kafka_bootstrap,
             settings.process,
             index_updates(settings.generation),
             list(self._hosted.values()),
-            ObjectStore.from_url(settings.object_store_url),
+            store,
             Outbox(self._notices) if self._notices is not None else None,
             errands,
             metrics,
@@ -76,7 +81,11 @@ class IndexServer:
         )
         counters = SearchCounters(metrics)
         self._probe = RecallProbe(
-            lambda number: self._hosted[number].shard, _exactly, space.text_dim, metrics, seed=settings.group
+            lambda number: self._hosted[number].shard,
+            lambda query: replace(query, exact=True),
+            space.text_dim,
+            metrics,
+            seed=settings.group,
         )
 
         def searched(shard: int, queries: Sequence[Query], found: Sequence[Found]) -> None:
@@ -93,12 +102,20 @@ class IndexServer:
             metrics,
             faiss_threads=settings.faiss_threads,
         )
+        hosted = list(self._hosted.values())
+        upkeep = UpkeepThread(
+            hosted,
+            TrainedIndexes(store, hosted[0].spec, settings.index),
+            metrics,
+            faiss_threads=settings.build_threads,
+        )
         self._cpu = CpuMeter(settings.cpu_limit_cores)
         self._cpu_percent = metrics.gauge(FAISS_INDEX_CPU).labels(",".join(map(str, settings.shards)))
         door = IndexDoor(self._hosted, errands, group=settings.group, read_only=settings.read_only, today=_today)
         self._threads: dict[str, Callable[[threading.Event], None]] = {
             "updates": self._follower.run,
             "searches": self._searcher.run,
+            "upkeep": upkeep.run,
             "recall-probe": self._probe.run,
         }
         if not settings.read_only:
@@ -106,7 +123,7 @@ class IndexServer:
                 settings.kafka_bootstrap,
                 settings.process,
                 settings.generation,
-                list(self._hosted.values()),
+                hosted,
                 metrics,
                 today=_today,
             ).run
@@ -154,11 +171,6 @@ class IndexServer:
         return intact
 
 
-def _exactly(query: Query) -> Query:
-    """The query, to be answered by a full scan. Every search of a flat shard is one."""
-    return query
-
-
 def _today() -> int:
     return day_of(now_ms())
 
@@ -166,6 +178,6 @@ def _today() -> int:
 def _hosted_shard(settings: IndexSettings, space: Space, number: int) -> HostedShard:
     spec = shard_spec(space, settings.generation, number, settings.n_shards)
     directory = settings.snapshot_dir / settings.generation / f"shard-{number}"
-    hosted = HostedShard(spec=spec, directory=directory, shard=Shard(spec))
+    hosted = HostedShard(spec=spec, directory=directory, shard=Shard(spec, settings.index))
     load_access(directory, hosted.access)
     return hosted

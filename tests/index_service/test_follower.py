@@ -60,8 +60,8 @@ def end(tmp_path, outbox):
 
 
 def test_what_was_told_is_saved(tmp_path):
-    _, position = end(tmp_path, Outbox(Broker(acknowledges=True)))
-    assert position.next_offset == 1
+    loaded = end(tmp_path, Outbox(Broker(acknowledges=True)))
+    assert loaded.position.next_offset == 1
 
 
 def test_what_was_not_told_for_certain_is_not_saved_and_will_be_read_again(tmp_path):
@@ -69,5 +69,5 @@ def test_what_was_not_told_for_certain_is_not_saved_and_will_be_read_again(tmp_p
 
 
 def test_a_replica_saves_without_telling_anyone(tmp_path):
-    _, position = end(tmp_path, None)
-    assert position.next_offset == 1
+    loaded = end(tmp_path, None)
+    assert loaded.position.next_offset == 1

@@ -167,7 +167,7 @@ def test_snapshot_stands_before_a_parked_update(hosted, store, rng):
     take(hosted, record(update, 1), store.fetch, AT_MS)
     take(hosted, record(inline(item_set(rng, doc(3), 1)), 2), store.fetch, AT_MS)
     hosted.save(AT_MS)
-    assert newest_snapshot(hosted.directory, SPEC)[1].next_offset == 1
+    assert newest_snapshot(hosted.directory, SPEC).position.next_offset == 1
 
 
 def with_vector(document, vector):

@@ -48,7 +48,7 @@ def value(process, name, **labels):
 
 def test_every_metric_of_a_primary_has_samples_after_some_work(generation):
     rng = np.random.default_rng(41)
-    process = generation.process(0, 1, 2)
+    process = generation.process(0, 1, 2, index='{"seal_rows": 16}')
     process.start()
     process.becomes_ready()
     documents = [item_set(rng, generation.doc(i), VERSION + i, spec=generation.spec) for i in range(30)]
@@ -62,6 +62,7 @@ def test_every_metric_of_a_primary_has_samples_after_some_work(generation):
     for _ in range(4):
         generation.ask(query_vector(rng), k=10)
     wait_for("a probe", lambda: value(process, "trireme_index_probes_total") > 0)
+    wait_for("a sealed delta", lambda: value(process, "trireme_index_upkeep_total", done="sealed") > 0)
     wait_for("the processor's use", lambda: "faiss_index_cpu" in names(process))
 
     expected = {spec.name for spec in SPECS}

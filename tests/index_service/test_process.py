@@ -100,8 +100,10 @@ def replace_items(document, new_items):
 
 
 def test_kill_9_at_any_time_loses_nothing_and_resurrects_nothing(generation, rng):
-    processes = [generation.process(i, snapshot_every_updates="15") for i in range(3)]
-    replica = generation.process(0, 1, 2, group=1, snapshot_every_updates="25")
+    # So small that each shard seals and merges all the time.
+    index = '{"seal_rows": 24, "flat_below": 16, "graph_from": 64, "tail_rows": 64, "max_segments": 2}'
+    processes = [generation.process(i, snapshot_every_updates="15", index=index) for i in range(3)]
+    replica = generation.process(0, 1, 2, group=1, snapshot_every_updates="25", index=index)
     everyone = [*processes, replica]
     start(*everyone)
     model, versions = {}, [VERSION] * 25
@@ -126,6 +128,8 @@ def test_kill_9_at_any_time_loses_nothing_and_resurrects_nothing(generation, rng
     for process in everyone:
         process.becomes_ready()
         assert "snapshot_loaded" in process.words()
+    for what in ("delta_sealed", "segments_merged"):
+        assert any(what in process.log.read_text() for process in everyone)
 
     visible = [document for document in model.values() if document is not None]
     finds(generation, names(visible))
