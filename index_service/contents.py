@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from contracts.items import ItemKind
 from index_service.filters import FilterColumns
-from index_service.payloads import DocumentFields, PayloadStore, decode_payload
+from index_service.lexical.live import LiveLexical
+from index_service.payloads import DocumentFields, PayloadStore, decode_payload, words_of
 from index_service.segment import FlatSegment
 from index_service.slots import DocumentEntry, Op, SlotTable
 
@@ -45,6 +46,7 @@ class Contents:
         self.segment = FlatSegment(dim)
         self.payloads = PayloadStore()
         self.columns = FilterColumns()
+        self.lexical = LiveLexical()
 
     def put(
         self, document: StoredDocument, vectors: NDArray[np.float16], kinds: Sequence[ItemKind]
@@ -60,6 +62,7 @@ class Contents:
             self.segment.append(vectors)
             self.payloads.extend(document.payloads)
             self.columns.extend(document.doc_id, document.fields, kinds)
+            self.lexical.extend(words_of(decode_payload(payload)) for payload in document.payloads)
         old = self.slots.replace(
             document.doc_id, document.version, document.revision, document.op, n, document.fields
         )

@@ -83,6 +83,11 @@ def decode_payload(data: bytes) -> Payload:
     return _DECODER.decode(data)
 
 
+def words_of(payload: Payload) -> str:
+    """What a lexical index reads of an item: its text, the heading above it, and captions, a machine's too."""
+    return "\n".join(filter(None, (payload.heading, payload.caption, payload.text, payload.machine_caption)))
+
+
 class PayloadStore:
     """Encoded payloads by slot."""
 

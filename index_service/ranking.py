@@ -61,21 +61,22 @@ def rank(
     fetch = max(ks, default=0) + OVERFETCH
     if n_selected <= fetch:
         everything = np.flatnonzero(selected)
-        return [_exact(segment, everything, query, text_dim) for query in queries]
+        return [exact(segment, everything, query, text_dim) for query in queries]
     scores, slots = segment.search(queries, fetch, selected)
     ranked = []
     for i, query in enumerate(queries):
-        candidates = _exact(segment, slots[i], query, text_dim)
+        candidates = exact(segment, slots[i], query, text_dim)
         slack = _ROUNDING * float(np.linalg.norm(query)) * segment.longest
         kth = float(np.partition(candidates.score, -ks[i])[-ks[i]])
         if scores[i, -1] >= kth - slack:
             tied = _with_ties(segment, query, ks[i], kth, slack, selected, order)
-            candidates = _exact(segment, tied, query, text_dim)
+            candidates = exact(segment, tied, query, text_dim)
         ranked.append(candidates)
     return ranked
 
 
-def _exact(segment: FlatSegment, slots: SlotNumbers, query: NDArray[np.float32], text_dim: int) -> Ranked:
+def exact(segment: FlatSegment, slots: SlotNumbers, query: NDArray[np.float32], text_dim: int) -> Ranked:
+    """Exact scores of these slots."""
     rows = segment.rows(slots).astype(np.float64)
     asked = query.astype(np.float64)
     return Ranked(

@@ -16,10 +16,12 @@ from contracts.errors import BadMessage
 from contracts.items import IndexUpdate, ItemSet
 from contracts.search import Filter, ShardHit
 from index_service.contents import Contents
+from index_service.filters import Selected
 from index_service.hits import Candidate, top_hits
+from index_service.lexical.blending import Blended, blend, unblended
 from index_service.payloads import DocumentFields
 from index_service.queries import Query
-from index_service.ranking import rank
+from index_service.ranking import Ranked, exact, rank
 from index_service.slots import Precedence
 from index_service.spec import ShardSpec
 from index_service.updates import check_items, check_update, read_vectors, stored_document, tombstone
@@ -112,8 +114,9 @@ class Shard:
     def search(self, queries: Sequence[Query]) -> list[Found]:
         """Answer a batch of queries; the i-th result belongs to the i-th query.
 
-        A score is the exact inner product of the query with the stored float16 vector. Hits are ordered by
-        score (higher first), then document id, then item id.
+        A score is the exact inner product of the query with the stored float16 vector, and for a query with
+        terms the weighted lexical score added to it. Hits are ordered by score (higher first), then document
+        id, then item id.
         """
         groups: dict[tuple[str, Filter], list[int]] = defaultdict(list)
         for i, query in enumerate(queries):
@@ -159,24 +162,53 @@ class Shard:
         )
         results = []
         for i, result in zip(members, ranked, strict=True):
+            blended = self._blended(queries[i], result, selected)
             found = [
-                self._candidate(slot, score, text_score, image_score)
-                for slot, score, text_score, image_score in zip(
-                    result.slots.tolist(),
-                    result.score.tolist(),
-                    result.text_score.tolist(),
-                    result.image_score.tolist(),
+                self._candidate(slot, *scores)
+                for slot, *scores in zip(
+                    blended.dense.slots.tolist(),
+                    blended.score.tolist(),
+                    blended.dense.text_score.tolist(),
+                    blended.dense.image_score.tolist(),
+                    blended.lexical_score.tolist(),
                     strict=True,
                 )
             ]
             results.append((i, found, n_selected))
         return results
 
-    def _candidate(self, slot: int, score: float, text_score: float, image_score: float) -> Candidate:
+    def _blended(self, query: Query, ranked: Ranked, selected: Selected) -> Blended:
+        """The candidates of a query's vector, and of its words where they are looked up."""
+        if query.terms is None:
+            return unblended(ranked)
+        contents, text_dim = self._contents, self.spec.text_dim
+
+        def nearest(n: int) -> Ranked:
+            order = contents.columns.order
+            [found] = rank(
+                contents.segment, query.vector[None, :], [n], selected=selected, order=order, text_dim=text_dim
+            )
+            return found
+
+        return blend(
+            nearest,
+            lambda slots: exact(contents.segment, slots, query.vector, text_dim),
+            contents.lexical,
+            query.terms,
+            query.lexical_weight,
+            query.k,
+            selected,
+        )
+
+    def _candidate(
+        self, slot: int, score: float, text_score: float, image_score: float, lexical_score: float
+    ) -> Candidate:
         slots = self._contents.slots
         doc_id = slots.owner(slot)
         entry = slots.get(doc_id)
         if entry is None or entry.fields is None or not entry.first <= slot < entry.first + entry.n:
             raise RuntimeError(f"slot {slot} came back from a search but is not alive")
         payload = self._contents.payloads.encoded(slot)
-        return Candidate(doc_id, entry.version, entry.fields, payload, score, text_score, image_score)
+        return Candidate(
+            doc_id, entry.version, entry.fields, payload, score, text_score, image_score, lexical_score
+        )
