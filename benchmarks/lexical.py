@@ -2,9 +2,9 @@
 
     python -m benchmarks.lexical [--families 24] [--out result.json]
 
-Starts an embedded stack of its own, ingests samples/ and the sheets of `part_numbers`, and asks both sets of questions
-at several lexical weights: the share of part numbers whose sheet comes first, and nDCG@10 of the held-out plain
-questions, whose one right document is known.
+Starts an embedded stack of its own, ingests samples/ and the sheets of `part_numbers`, and asks both sets of
+questions at several lexical weights: the share of part numbers whose sheet comes first, and nDCG@10 of the plain
+held-out questions, whose one right document is known.
 """
 
 import argparse
@@ -60,9 +60,8 @@ def measure(url: str, *, families: int) -> dict[str, Any]:
     baseline = rows[0]["plain_gains"]
     for row in rows:
         row["plain_change"] = row["plain_ndcg_at_10"] / rows[0]["plain_ndcg_at_10"] - 1
-        row["plain_difference_95"] = _interval(
-            [a - b for a, b in zip(row.pop("plain_gains"), baseline, strict=True)]
-        )
+        differences = [a - b for a, b in zip(row.pop("plain_gains"), baseline, strict=True)]
+        row["plain_difference_95"] = _interval(differences)
     return {
         "machine": describe_machine(),
         "parts": len(made),
@@ -82,7 +81,8 @@ def _gain(client: TriremeClient, query: HeldOutQuery, weight: float) -> float:
     image = (_CHECKOUT / query.image).read_bytes() if query.image else None
     hits = client.search(query.query, image=image, k=_DEPTH, weights=Weights(lexical=weight)).hits
     documents = list(dict.fromkeys(hit.source for hit in hits))[:10]
-    return 1 / math.log2(2 + documents.index(query.expected)) if query.expected in documents else 0.0
+    expected = Path(query.expected).name
+    return 1 / math.log2(2 + documents.index(expected)) if expected in documents else 0.0
 
 
 def _interval(differences: list[float]) -> tuple[float, float]:

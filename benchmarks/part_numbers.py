@@ -54,7 +54,7 @@ def parts(seed: int, n_families: int) -> list[Part]:
             text = (
                 f"Data sheet. The {number} is a {product} for machines of the second series. "
                 f"Nominal size {8 + member} mm, installation torque {20 + 2 * member} Nm, warranty two years. "
-                f"Store the {product} dry. Order {number} from the service desk; the price is on the list of the year."
+                f"Store the {product} dry. Order {number} from the service desk; for its price see the list."
             )
             made.append(Part(number, f"part-{family:02d}-{member}.txt", text))
     return made

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-import numpy as np
-
 from contracts.errors import (
     DeadlineExceeded,
     DependencyDown,
@@ -36,10 +34,7 @@ _RESET_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A joint query, float32 [dim], and the towers that did not answer.
-
-    The query is all zeros when only its words are looked up: the weights ask for that, or no tower answered.
-    """
+    """A joint query, float32 [dim], and the towers that did not answer."""
 
     vector: Vector
     missing: tuple[Tower, ...]
@@ -92,12 +87,9 @@ class EncodeQuery:
 
         Raises:
             InvalidInput: the weights cancel everything, or the words are longer than the encoder reads.
-            DependencyDown, DependencyFailed, Overloaded, DeadlineExceeded: no tower gave a vector, and there are
-                no words to look up instead.
+            DependencyDown, DependencyFailed, Overloaded, DeadlineExceeded: no tower gave a vector.
         """
         runs = self._runs(query, budget, trace, distilled=distilled)
-        if not runs and words_can_answer(query):
-            return Encoded(self._nothing(), ())
         if not runs:
             raise InvalidInput(
                 "The weights leave nothing of the query: at least one that applies must not be zero."
@@ -129,8 +121,6 @@ class EncodeQuery:
             # Slowness counts only where something else was ready and had to wait, or can stand in the next time.
             if vectors or run.asked != run.servers[-1][0]:
                 self._breakers[run.asked].failed()
-        if not vectors and words_can_answer(query):
-            return Encoded(self._nothing(), tuple(missing))
         if not vectors:
             raise errors[0]
         vector = join_query(
@@ -141,10 +131,6 @@ class EncodeQuery:
             images=[vectors["clip_image"]] if "clip_image" in vectors else [],
         )
         return Encoded(vector, tuple(missing))
-
-    def _nothing(self) -> Vector:
-        """The query of words alone: no vector is nearer to it than another."""
-        return np.zeros(self._encoder.space.dim, dtype=np.float32)
 
     def states(self) -> Iterator[tuple[str, str]]:
         """Name and state of every tower's breaker."""
@@ -251,8 +237,3 @@ class EncodeQuery:
             small: tuple[tuple[Server, Work], ...] = (("clip_image_distilled", partial(clip_image, True)),)
             add(("clip_image",), *(small if distilled else ()), ("clip_image", clip_image))
         return runs
-
-
-def words_can_answer(query: SearchQuery) -> bool:
-    """Whether a search can do without vectors, by the words that items hold."""
-    return query.words is not None and query.weights.lexical > 0

@@ -12,7 +12,7 @@ from index_service.lexical.wanted import Wanted
 
 
 class LiveLexical:
-    """Slots by term. One thread adds; others may search meanwhile."""
+    """Slots by term. Not thread-safe while it grows: the shard's lock guards it."""
 
     def __init__(self) -> None:
         self._slots: dict[str, array[int]] = {}

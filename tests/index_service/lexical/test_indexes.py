@@ -1,7 +1,6 @@
 """The live and the sealed index against a count by hand, and against each other."""
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -93,21 +92,6 @@ def test_a_row_is_found_as_soon_as_it_is_added():
         index.extend([f"part ABC-{1000 + number}"])
         slots, _ = index.search(wanted(f"ABC-{1000 + number}"), 1, np.ones(number + 1, dtype=np.bool_))
         assert slots.tolist() == [number]
-
-
-def test_searches_go_on_while_rows_are_added():
-    index = LiveLexical()
-    query = wanted("pump XYZ-4711")
-
-    def ask(_):
-        n = index.n_slots
-        slots, matched = index.search(query, 10, np.ones(n, dtype=np.bool_))
-        return not len(slots) or (slots.max() < n and matched.min() > 0)
-
-    with ThreadPoolExecutor(2) as pool:
-        adding = pool.submit(index.extend, texts())
-        assert all(pool.map(ask, range(300)))
-        adding.result()
 
 
 def test_an_empty_segment_finds_nothing(tmp_path):
