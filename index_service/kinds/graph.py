@@ -51,9 +51,10 @@ class Graph:
 
     @property
     def memory_bytes(self) -> int:
-        """Memory of the links alone."""
+        """Memory of the links, and of codes where there are some; vectors are the segment's."""
         hnsw = self._index.hnsw
-        return int(4 * hnsw.neighbors.size() + 8 * hnsw.offsets.size() + 4 * hnsw.levels.size())
+        links = int(4 * hnsw.neighbors.size() + 8 * hnsw.offsets.size() + 4 * hnsw.levels.size())
+        return links + (self.n_rows * self.dim if self.codes else 0)
 
     def search(
         self, queries: Scores, k: int, effort: float, packed: NDArray[np.uint8] | None
