@@ -34,7 +34,7 @@ class KindToTry:
     points: tuple[int, ...]
 
 
-_EF = (64, 96, 128, 160, 192, 256, 384)
+_EF = (64, 96, 128, 160, 192, 224, 256, 320, 384, 512)
 _NPROBE = (16, 32, 64, 128, 256, 512)
 KINDS = (
     KindToTry("flat", IndexParameters(kind="flat", flat_below=0), "ef_search", (0,)),
