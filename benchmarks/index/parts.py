@@ -91,8 +91,8 @@ def live(run: Run) -> tuple[str, Any]:
     median_s, longest_s = result.visible_s
     words = (
         f"{result.updates_per_s:.0f} updates/s, {result.start_items:,} to {result.end_items:,} items; "
-        f"writing/idle {result.ratio:.2f}; visible after {median_s * 1000:.0f} ms (median), {longest_s:.2f} s (longest), "
-        f"{result.lost} lost; writer late by {result.behind_s:.2f} s at most; upkeep {result.upkeep}; "
+        f"writing/idle {result.ratio:.2f}; visible after {median_s * 1000:.0f} ms (median), "
+        f"{longest_s:.2f} s (longest), {result.lost} lost; writer late by {result.behind_s:.2f} s at most; upkeep {result.upkeep}; "
         f"by minute {[round(each) for each in result.by_minute]}"
     )
     return f"{table(head, lines)}\n\n{words}", asdict(result)
