@@ -8,6 +8,7 @@ searched for until it is found.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
@@ -44,6 +45,8 @@ _SAVE_EVERY = 10_000
 _PROBE_EVERY = RATE_PER_S // 2
 _IDLE_S = 10.0
 _PROBE_TIMEOUT_S = 10.0
+# As an index process sets it.
+_SWITCH_INTERVAL_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,7 @@ def write_live(
     data: DataSet, scratch: Path, say: Say, *, minutes: float, parameters: IndexParameters
 ) -> LiveResult:
     """Fill a shard, search it idle, then write and search for so long, then search again."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     say("filling the shard")
     filled = fill(data, scratch, parameters)
     hosted = HostedShard(filled.shard.spec, scratch, filled.shard, position=LogPosition("bench/log", 0))

@@ -131,8 +131,3 @@ PARTS: Mapping[str, Callable[[Run], tuple[str, Any]]] = {
     "growth": growth,
     "live": live,
 }
-    "kinds": kinds,
-    "filters": filters,
-    "growth": growth,
-    "live": live,
-}
