@@ -50,7 +50,7 @@ class IndexParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     graph_from: int = 4096
     tail_rows: int = 1024
     seal_rows: int = 32_768
-    max_segments: int = 4
+    max_segments: int = 3
     max_dead_share: float = 0.2
 
 
@@ -59,7 +59,8 @@ def breadth_for(n_rows: int, parameters: IndexParameters) -> int:
 
     Measured for recall@10 of 0.95 at the worst weights: 64 at 20,000 rows, 160 at 100,000, 310 at 333,000.
     """
-    return max(_LEAST_BREADTH, round(parameters.ef_search * (n_rows / 100_000) ** parameters.ef_growth))
+    growth = float((n_rows / 100_000) ** parameters.ef_growth)
+    return max(_LEAST_BREADTH, round(parameters.ef_search * growth))
 
 
 def kind_for(n_rows: int, dim: int, parameters: IndexParameters) -> Kind:
