@@ -9,7 +9,6 @@ DOCUMENT_STATUS = "document_status"
 SEARCH_REQUESTS = "search_req"
 SEARCH_REPLIES = "search_res"
 DEAD_LETTERS = "dlq_embeddings"
-INDEX_TOUCHES = "index_touches"
 INDEX_GENERATIONS = "index_generations"
 
 STATUS_PARTITIONS = 12
@@ -56,6 +55,11 @@ def index_updates(generation: str) -> str:
     return f"index_updates.{generation}"
 
 
+def index_touches(generation: str) -> str:
+    """Topic that carries accesses to a generation's items; partition = shard."""
+    return f"index_touches.{generation}"
+
+
 def retry_topic(stage: Stage, delay_s: int) -> str:
     """Delay topic of a stage."""
     return f"retry.{stage}.{delay_s}s"
@@ -92,5 +96,5 @@ def generation_topics(generation: str, n_shards: int) -> tuple[TopicSpec, ...]:
     """
     return (
         TopicSpec(index_updates(generation), n_shards, "delete", 14 * _DAY_S, "all"),
-        TopicSpec(INDEX_TOUCHES, n_shards, "delete", 3 * _DAY_S, "1"),
+        TopicSpec(index_touches(generation), n_shards, "delete", 3 * _DAY_S, "1"),
     )

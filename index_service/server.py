@@ -1,6 +1,7 @@
 """An index process: builds the parts, runs the two threads, watches them, and ends in order."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from contracts.errors import BadMessage, ConfigurationError
@@ -16,6 +17,8 @@ from index_service.searcher import Searcher
 from index_service.settings import IndexSettings
 from index_service.shard import Shard
 from index_service.spec import shard_spec
+from index_service.voice import Voice
+from runtime.generations import GenerationReader
 from runtime.health import HealthServer
 from runtime.kafka_producer import KafkaProducer
 from runtime.object_store import ObjectStore
@@ -23,6 +26,7 @@ from runtime.telemetry import Metrics, get_logger
 
 _LOG = get_logger(__name__)
 _WATCH_S = 2.0
+_GENERATIONS_TIMEOUT_S = 2.0
 _JOIN_FOLLOWER_S = 8.0
 _JOIN_SEARCHER_S = 1.0
 
@@ -58,7 +62,7 @@ class IndexServer:
             index_updates(settings.generation),
             list(self._hosted.values()),
             ObjectStore.from_url(settings.object_store_url),
-            Outbox(self._notices) if self._notices is not None else None,
+            Outbox(self._notices, speaks=self._voice(settings)) if self._notices is not None else None,
             metrics,
             snapshot_every_updates=settings.snapshot_every_updates,
         )
@@ -74,6 +78,11 @@ class IndexServer:
         self._cpu = CpuMeter(settings.cpu_limit_cores)
         self._cpu_percent = metrics.gauge(FAISS_INDEX_CPU).labels(",".join(map(str, settings.shards)))
         self._health = HealthServer(settings.health_port, self.readiness, metrics.registry)
+
+    @staticmethod
+    def _voice(settings: IndexSettings) -> Callable[[], bool]:
+        reader = GenerationReader(settings.kafka_bootstrap, f"{settings.process}-generations")
+        return Voice(settings.generation, lambda: reader.read(timeout_s=_GENERATIONS_TIMEOUT_S)).speaks
 
     def readiness(self) -> tuple[bool, dict[str, object]]:
         """Ready once every shard has replayed its log, and while updates and requests can be reached."""

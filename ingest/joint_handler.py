@@ -11,7 +11,7 @@ import msgspec
 from contracts.codec import decode, encode
 from contracts.documents import Delayed
 from contracts.errors import BadMessage, NotFound, Superseded
-from contracts.generations import Generation
+from contracts.generations import Generation, oldest_first
 from contracts.halves import Half, HalfReady
 from contracts.ids import shard_of
 from contracts.items import REVISION_JOINED, IndexUpdate, ItemSet, upsert
@@ -122,7 +122,7 @@ class JointHandler:
                 raise Superseded("A newer version of the file is searchable already.")
 
     async def _delete(self, work: Work, pointer: HalfReady) -> Outcome:
-        known = await self._generations.all()
+        known = oldest_first(await self._generations.all())
         tombstones = [_to_shard(generation, _tombstone(pointer, generation)) for generation in live(known)]
 
         async def afterwards() -> None:
