@@ -11,6 +11,7 @@
 """
 
 import hashlib
+from typing import NamedTuple
 from urllib.parse import quote
 
 from contracts.errors import InvalidInput
@@ -44,6 +45,33 @@ def item_key(generation: str, doc_id: str, version: int, revision: int) -> str:
 def item_prefix(generation: str, doc_id: str | None = None) -> str:
     """Prefix under which a generation's items (of one document) are listed."""
     return f"items/{generation}/{doc_id}/" if doc_id else f"items/{generation}/"
+
+
+class ItemPlace(NamedTuple):
+    """What the key of an item set says."""
+
+    doc_id: str
+    version: int
+    revision: int
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """(version, revision): the higher one is the newer."""
+        return self.version, self.revision
+
+
+def read_item_key(key: str) -> ItemPlace | None:
+    """The place that `item_key` wrote into a key; None for a key of another form."""
+    doc_id, _, order = "/".join(key.rsplit("/", 2)[1:]).partition("/")
+    version, _, revision = order.partition(".")
+    if not (doc_id and version.isdigit() and revision.isdigit()):
+        return None
+    return ItemPlace(doc_id, int(version), int(revision))
+
+
+def backfill_key(generation: str) -> str:
+    """Key of what a backfill of this generation remembers between two runs."""
+    return f"checkpoints/backfill/{generation}.json"
 
 
 def picture_key(doc_id: str, version: int, ordinal: int) -> str:
