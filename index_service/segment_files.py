@@ -1,6 +1,6 @@
 """A sealed segment on disk: a directory of files that are written once, known by size and SHA-256.
 
-`vectors.faiss` (float16 rows), `payloads.bin` and `heads.bin` (compressed records), `arrays.npz` (filter columns
+`vectors.faiss` (float16 rows), `payloads.bin` and `heads.bin` (records), `arrays.npz` (filter columns
 and the places of records), the kind's own index files, and `manifest.json`, written last. The directory is
 written under a temporary name, synced, and renamed.
 """
