@@ -18,6 +18,7 @@ from index_service.ranking import Rows
 from index_service.record_file import RecordFile
 from index_service.segment_files import (
     ARRAYS,
+    CONTENTS,
     FORMAT,
     HEADS,
     PAYLOADS,
@@ -29,6 +30,9 @@ from index_service.segment_files import (
 from index_service.selection import Selection
 from index_service.spec import ShardSpec
 from index_service.vectors import MappedVectors
+from runtime.telemetry import get_logger
+
+_LOG = get_logger(__name__)
 
 # Candidates beyond k, by how far the kind's own scores may be from the exact ones.
 _OVERFETCH: dict[str, int] = {
@@ -50,6 +54,7 @@ class SealedSegment:
         manifest, identity: as `read_segment_manifest` gave them.
         parameters: how it is searched; what it was built with stands in the manifest.
         live: None when all slots are alive.
+        index_damaged: the files of its index cannot be used: its rows are scanned until it is written anew.
     """
 
     def __init__(
@@ -59,6 +64,8 @@ class SealedSegment:
         identity: str,
         parameters: IndexParameters,
         live: Bitmap | None,
+        *,
+        index_damaged: bool = False,
     ) -> None:
         self.directory = directory
         self.manifest = manifest
@@ -68,9 +75,12 @@ class SealedSegment:
         self.columns = FilterColumns.from_arrays(_under("columns.", arrays))
         self.selection = Selection(self.columns)
         self.vectors = MappedVectors(str(directory / VECTORS), manifest.longest)
-        self.searcher = kinds.read(
-            manifest.kind, directory, parameters, vectors=self.vectors.index, text_dim=manifest.text_dim
-        )
+        self.index_damaged = index_damaged
+        self.searcher = None
+        if not index_damaged:
+            self.searcher = kinds.read(
+                manifest.kind, directory, parameters, vectors=self.vectors.index, text_dim=manifest.text_dim
+            )
         self._payloads = RecordFile(directory / PAYLOADS, **_under("payloads.", arrays))
         self._heads = RecordFile(directory / HEADS, **_under("heads.", arrays))
         n_slots = manifest.n_slots
@@ -147,8 +157,10 @@ def open_segment(
 ) -> SealedSegment:
     """Open a segment and check every byte of it (`check` False for one that was written a moment ago).
 
+    Where nothing but the files of its index is damaged, it is opened without them.
+
     Raises:
-        BadMessage: damaged, of another space, or of another format.
+        BadMessage: damaged otherwise, of another space, or of another format.
     """
     manifest, identity = read_segment_manifest(directory)
     if (manifest.format, manifest.space_id, manifest.dim, manifest.text_dim) != (
@@ -158,10 +170,13 @@ def open_segment(
         spec.text_dim,
     ):
         raise BadMessage(f"The segment {directory.name} is of another space or format.")
-    if check and (damaged := damaged_files(directory, manifest)):
+    damaged = damaged_files(directory, manifest) if check else []
+    if not CONTENTS.isdisjoint(damaged):
         raise BadMessage(f"The segment {directory.name} has damaged files: {', '.join(damaged)}.")
+    if damaged:
+        _LOG.warning("segment_index_damaged", segment=directory.name, files=damaged)
     try:
-        return SealedSegment(directory, manifest, identity, parameters, live)
+        return SealedSegment(directory, manifest, identity, parameters, live, index_damaged=bool(damaged))
     except (OSError, KeyError, ValueError, RuntimeError) as exc:
         raise BadMessage(f"The segment {directory.name} cannot be opened.") from exc
 

@@ -31,6 +31,8 @@ VECTORS = "vectors.faiss"
 PAYLOADS = "payloads.bin"
 HEADS = "heads.bin"
 ARRAYS = "arrays.npz"
+CONTENTS = frozenset({VECTORS, PAYLOADS, HEADS, ARRAYS})
+"""What a segment holds; all its other files can be made of these."""
 TEMPORARY = "tmp-"
 
 Documents = Iterator[tuple[DocumentHead, list[bytes], NDArray[np.float16]]]

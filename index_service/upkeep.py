@@ -43,6 +43,7 @@ class SegmentSize:
 
     n_slots: int
     n_live: int
+    index_damaged: bool = False
 
     @property
     def dead_share(self) -> float:
@@ -53,11 +54,12 @@ class SegmentSize:
 def plan_merge(sizes: Sequence[SegmentSize], parameters: IndexParameters) -> tuple[int, ...]:
     """Numbers of the segments to merge into one now; none when all is well. One number: write that one anew.
 
-    A segment with too many dead slots is written anew. Beyond `max_segments`, all but the largest are merged, or
-    all together once those are a quarter of it: each row is then merged about log(n) times in its life.
+    A segment with too many dead slots or a damaged index is written anew. Beyond `max_segments`, all but the
+    largest are merged, or all together once those are a quarter of it: each row is then merged about log(n) times
+    in its life.
     """
     for number, size in enumerate(sizes):
-        if size.dead_share > parameters.max_dead_share:
+        if size.index_damaged or size.dead_share > parameters.max_dead_share:
             return (number,)
     if len(sizes) <= parameters.max_segments:
         return ()
@@ -100,7 +102,7 @@ class Upkeep:
             shard.cover(delta, delta.graph_with(rows, shard.parameters))
             return "covered"
         segments = shard.sealed
-        sizes = [SegmentSize(segment.n_slots, segment.live.n_live) for segment in segments]
+        sizes = [SegmentSize(segment.n_slots, segment.live.n_live, segment.index_damaged) for segment in segments]
         chosen = plan_merge(sizes, shard.parameters)
         if not chosen:
             return None
