@@ -53,7 +53,7 @@ class BatchSearch:
             self._named[group] = ranges
 
     def look_into(self, part: Part, live: Bitmap) -> None:
-        """Add what one part holds. For a delta the shard's lock is held.
+        """Add what one part holds. For a delta that grows the shard's lock is held.
 
         Args:
             live: the part's live bits of the moment for which the search answers.

@@ -117,10 +117,11 @@ class Delta:
 
     def rows(self, parameters: IndexParameters) -> Rows:
         """What a search works on."""
+        graph = self._graph
         return Rows(
             scanner=self.vectors,
-            searcher=self._graph,
-            covered=self.covered,
+            searcher=graph,
+            covered=graph.n_rows if graph else 0,
             overfetch=_GRAPH_OVERFETCH,
             order=self.columns.order,
             scan_below=parameters.scan_below,

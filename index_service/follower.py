@@ -42,6 +42,8 @@ _KAFKA_TIMEOUT_S = 3.0
 _DRAIN_S = 5.0
 _LAST_DRAIN_S = 2.0
 _SNAPSHOT_RETRY_S = 60.0
+# A shard with anything new is saved so often, however few updates it got.
+_SNAPSHOT_EVERY_S = 300.0
 # Far shorter than touches stay in their log.
 _SAVE_ACCESS_EVERY_S = 600.0
 
@@ -82,6 +84,7 @@ class Follower:
         self._snapshot_every_updates = snapshot_every_updates
         self._tend_at = 0.0
         self._snapshot_at = 0.0
+        self._saved_at: dict[int, float] = {}
         self._settled_day: dict[int, int] = {}
         self._access_at = 0.0
         self.reachable = False
@@ -170,9 +173,16 @@ class Follower:
             self._save_access()
         if self._outbox is not None:
             self._outbox.tend()
-        due = [h for h in self._hosted.values() if h.unsaved_updates >= self._snapshot_every_updates]
-        if due and time.monotonic() >= self._snapshot_at:
-            self._save(due, _DRAIN_S)
+        if time.monotonic() >= self._snapshot_at:
+            due = [hosted for hosted in self._hosted.values() if self._is_due(hosted)]
+            if due:
+                self._save(due, _DRAIN_S)
+
+    def _is_due(self, hosted: HostedShard) -> bool:
+        if hosted.unsaved_updates >= self._snapshot_every_updates:
+            return True
+        saved_at = self._saved_at.setdefault(hosted.spec.shard, time.monotonic())
+        return hosted.unsaved_updates > 0 and time.monotonic() >= saved_at + _SNAPSHOT_EVERY_S
 
     def _settle_access(self, hosted: HostedShard) -> None:
         """Once a day, give documents whose access is unknown the day of today. Replicas count no accesses."""
@@ -214,6 +224,7 @@ class Follower:
                 self._snapshot_at = time.monotonic() + _SNAPSHOT_RETRY_S
                 _LOG.error("snapshot_failed", shard=hosted.spec.shard, reason=str(exc))
             else:
+                self._saved_at[hosted.spec.shard] = time.monotonic()
                 if path is not None:
                     _LOG.info("snapshot_written", shard=hosted.spec.shard, items=hosted.shard.n_items)
 

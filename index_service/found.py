@@ -29,7 +29,7 @@ class Scored:
 
     @classmethod
     def of(cls, part: Delta | SealedSegment, ranked: Ranked, k: int) -> "Scored":
-        """The best `k` of a part. For a delta its lock is held, and their payloads are read at once."""
+        """The best `k` of a part. For a delta their payloads are read at once."""
         score = ranked.score
         best = np.arange(len(score)) if len(score) <= k else np.flatnonzero(score >= np.partition(score, -k)[-k])
         scored = cls(

@@ -133,12 +133,13 @@ class Shard:
         """
         search = BatchSearch(queries, self.spec.text_dim, self.parameters)
         with self._lock:
-            sealed = [(segment, segment.live.bitmap()) for segment in self._sealed]
+            parts: tuple[Part, ...] = (*self._frozen, *self._sealed)
+            resting = [(part, part.live.bitmap()) for part in parts]
             search.locate(self._slots_of)
-            for delta in (*self._frozen, self._delta):
-                search.look_into(delta, delta.live.bitmap())
-        for segment, live in sealed:
-            search.look_into(segment, live)
+            search.look_into(self._delta, self._delta.live.bitmap())
+        # Neither grows any more, and the bits that were taken are of one moment.
+        for part, live in resting:
+            search.look_into(part, live)
         return search.found()
 
     def parts(self) -> Parts:
