@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from contracts.errors import BadMessage, ConfigurationError
 from contracts.metrics import FAISS_INDEX_CPU
 from contracts.space import Space, read_space
@@ -19,6 +21,8 @@ from index_service.errands import Errands
 from index_service.follower import Follower
 from index_service.gauges import SearchCounters
 from index_service.hosted import HostedShard
+from index_service.kinds.gpu import gpu_count
+from index_service.kinds.parameters import IndexParameters
 from index_service.outbox import Outbox
 from index_service.parts import Found
 from index_service.probe import RecallProbe
@@ -175,9 +179,17 @@ def _today() -> int:
     return day_of(now_ms())
 
 
+def _parameters(settings: IndexSettings, shard: int) -> IndexParameters:
+    """How a shard is laid out: on a GPU where there is one and nobody chose; shards take the devices in turn."""
+    n_gpus = gpu_count()
+    if settings.index.gpu is not None or not n_gpus or settings.read_only:
+        return settings.index
+    return msgspec.structs.replace(settings.index, gpu=shard % n_gpus)
+
+
 def _hosted_shard(settings: IndexSettings, space: Space, number: int) -> HostedShard:
     spec = shard_spec(space, settings.generation, number, settings.n_shards)
     directory = settings.snapshot_dir / settings.generation / f"shard-{number}"
-    hosted = HostedShard(spec=spec, directory=directory, shard=Shard(spec, settings.index))
+    hosted = HostedShard(spec=spec, directory=directory, shard=Shard(spec, _parameters(settings, number)))
     load_access(directory, hosted.access)
     return hosted

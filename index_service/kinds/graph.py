@@ -45,6 +45,11 @@ class Graph:
         return int(self._index.d)
 
     @property
+    def can_grow(self) -> bool:
+        """Whether rows can be added: not to a graph that came from a device, which has its lowest level alone."""
+        return not getattr(self._index, "base_level_only", False)
+
+    @property
     def memory_bytes(self) -> int:
         """Memory of the links alone."""
         hnsw = self._index.hnsw
@@ -77,6 +82,11 @@ class Graph:
         _add(copy, vectors)
         return Graph(copy, None, self._ef_search, codes=self.codes)
 
+    def over(self, rows: Any) -> Any:
+        """The Faiss index itself, comparing with another index's rows from now on; keep those alive with it."""
+        self._storage = self._index.storage = rows
+        return self._index
+
     def write(self, directory: Path) -> list[str]:
         """Write its files without the vectors, which the segment has, and return their names."""
         _FAISS.write_index(self._index, str(directory / _GRAPH), faiss.IO_FLAG_SKIP_STORAGE)
@@ -108,7 +118,7 @@ def build_graph(
         trained: a trained, empty scalar quantiser for the codes; None compares float16.
         base: a graph over the first rows, to go on from where it compares alike; it is not changed.
     """
-    if base is not None and base.codes == (trained is not None):
+    if base is not None and base.can_grow and base.codes == (trained is not None):
         return base.extended(vectors[base.n_rows :])
     index = new_graph(vectors.shape[1], parameters, trained)
     _add(index, vectors)

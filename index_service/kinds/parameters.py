@@ -16,6 +16,7 @@ class IndexParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     Args:
         kind: of large segments; "auto" goes by `memory_bytes`, the memory that one segment may take (None: any).
+        gpu: device that float16 graphs are built and searched on, where Faiss sees it; None: the CPU.
         flat_below: segments with fewer rows are scanned exactly.
         m, ef_construction: of HNSW: links of a node on upper layers (twice that below), and breadth of building.
         ef_search: breadth of an HNSW search; `nprobe`: lists of an IVF search. Both grow when a filter leaves few.
@@ -32,6 +33,7 @@ class IndexParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     kind: Kind | Literal["auto"] = "auto"
     memory_bytes: int | None = None
+    gpu: int | None = None
     flat_below: int = 8192
     m: int = 16
     ef_construction: int = 100

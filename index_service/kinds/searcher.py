@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index_service.bitmap import SlotNumbers
+from index_service.kinds.gpu import build_cagra, on_device, on_gpu
 from index_service.kinds.graph import Graph, build_graph, read_graph, train_codes
 from index_service.kinds.halves import build_halves, read_halves
 from index_service.kinds.inverted import build_inverted, read_inverted, train_inverted
@@ -49,6 +50,8 @@ def build(
     match kind:
         case "flat":
             return []
+        case "hnsw_fp16" if on_gpu(parameters):
+            return Graph(build_cagra(vectors, parameters), None, parameters.ef_search).write(directory)
         case "hnsw_fp16" | "hnsw_sq8":
             graph = build_graph(
                 vectors, parameters, trained=trained, base=base if isinstance(base, Graph) else None
@@ -72,7 +75,8 @@ def read(
         case "flat":
             return None
         case "hnsw_fp16" | "hnsw_sq8":
-            return read_graph(directory, parameters, vectors, codes=kind == "hnsw_sq8")
+            graph = read_graph(directory, parameters, vectors, codes=kind == "hnsw_sq8")
+            return graph if graph.can_grow or not on_gpu(parameters) else on_device(graph, vectors, parameters)
         case "ivf_sq8" | "ivf_pq":
             return read_inverted(directory, parameters)
         case "halves":
