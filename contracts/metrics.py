@@ -120,6 +120,13 @@ INDEX_UPKEEP = MetricSpec(
     "Things done to keep a shard quick: its delta covered by a graph or sealed, segments merged.",
     ("shard", "done"),
 )
+INDEX_RECOVERY_SECONDS = MetricSpec(
+    "trireme_index_recovery_seconds",
+    "gauge",
+    "How long a shard took from the start of its process, or from its rebuild, until it served.",
+    ("shard",),
+    unit="seconds",
+)
 INDEX_SEGMENTS = MetricSpec("trireme_index_segments", "gauge", "Sealed segments of a shard.", ("shard",))
 INDEX_MEMORY_BYTES = MetricSpec(
     "trireme_index_memory_bytes",

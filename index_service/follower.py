@@ -13,7 +13,7 @@ import confluent_kafka as ck
 
 from contracts.documents import DeadLetter
 from contracts.errors import DependencyDown, TriremeError
-from contracts.metrics import DEAD_LETTERS, INDEX_UPDATES
+from contracts.metrics import DEAD_LETTERS, INDEX_RECOVERY_SECONDS, INDEX_UPDATES
 from contracts.touches import day_of
 from index_service.access_file import save_access
 from index_service.backoff import Backoff
@@ -81,6 +81,8 @@ class Follower:
         self._updates = metrics.counter(INDEX_UPDATES)
         self._dead_letters = metrics.counter(DEAD_LETTERS)
         self._gauges = ShardGauges(metrics)
+        self._recovery_s = metrics.gauge(INDEX_RECOVERY_SECONDS)
+        self._away_since: dict[int, float] = {}
         self._snapshot_every_updates = snapshot_every_updates
         self._tend_at = 0.0
         self._snapshot_at = 0.0
@@ -91,6 +93,7 @@ class Follower:
 
     def run(self, stop: threading.Event) -> None:
         """Follow until `stop` is set, then save what is not saved."""
+        self._away_since = dict.fromkeys(self._hosted, time.monotonic())
         for hosted in self._hosted.values():
             load(hosted)
         backoff = Backoff()
@@ -118,6 +121,9 @@ class Follower:
             places = []
             for number, hosted in self._hosted.items():
                 self._tell(enter_log(hosted, self._store, identity, *bounds[number], at_ms=now_ms()), stop)
+                if not hosted.caught_up:
+                    self._away_since.setdefault(number, time.monotonic())
+                self._note_recovery(hosted)
                 assert hosted.position is not None
                 places.append(ck.TopicPartition(self._topic, number, hosted.position.next_offset))
             consumer.assign(places)
@@ -142,6 +148,7 @@ class Follower:
         hosted = self._hosted.get(message.partition())
         if error is not None and error.code() == ck.KafkaError._PARTITION_EOF and hosted is not None:
             hosted.reach(message.offset())
+            self._note_recovery(hosted)
             return
         record = to_record(message)
         if record is None or hosted is None:
@@ -156,8 +163,18 @@ class Follower:
                 continue
             hosted.applied_ms = record.timestamp_ms
             self._updates.labels(str(hosted.spec.shard), taken.outcome).inc()
+            self._note_recovery(hosted)
             self._tell(taken.notices, stop)
             return
+
+    def _note_recovery(self, hosted: HostedShard) -> None:
+        """Tell, once, how long a shard was away that serves now."""
+        if hosted.caught_up and hosted.spec.shard in self._away_since:
+            seconds = time.monotonic() - self._away_since.pop(hosted.spec.shard)
+            self._recovery_s.labels(str(hosted.spec.shard)).set(seconds)
+            _LOG.info(
+                "shard_serves", shard=hosted.spec.shard, items=hosted.shard.n_items, seconds=round(seconds, 3)
+            )
 
     def _tend(self, consumer: ck.Consumer, stop: threading.Event) -> None:
         """What is done every two seconds, whether records come or not."""

@@ -160,8 +160,8 @@ def test_sigterm_saves_and_the_next_start_goes_on_from_there(generation, rng):
     generation.feed(delete(generation, generation.doc(0), VERSION + 1))
     start(process)
     finds(generation, names(documents[1:]))
-    assert process.words().count("snapshot_loaded") == 3
-    assert process.words().count("shard_rebuilt") == 3
+    assert process.log.read_text().count("snapshot_loaded") == 3
+    assert process.log.read_text().count("shard_rebuilt") == 3
 
 
 def test_damaged_snapshot_costs_time_and_no_document(generation, rng):
