@@ -101,7 +101,7 @@ def replace_items(document, new_items):
 
 def test_kill_9_at_any_time_loses_nothing_and_resurrects_nothing(generation, rng):
     # So small that each shard seals and merges all the time.
-    index = '{"seal_rows": 24, "flat_below": 16, "graph_from": 64, "tail_rows": 64, "max_segments": 2}'
+    index = '{"seal_rows": 12, "flat_below": 16, "graph_from": 64, "tail_rows": 64, "max_segments": 1}'
     processes = [generation.process(i, snapshot_every_updates="15", index=index) for i in range(3)]
     replica = generation.process(0, 1, 2, group=1, snapshot_every_updates="25", index=index)
     everyone = [*processes, replica]
