@@ -6,6 +6,7 @@
 | `halves/`      | the embedders  | its version is joined and superseded, or deleted        |
 | `items/`       | joint updater  | superseded by a newer version or revision, or deleted   |
 | `derived/`     | vision embedder| the document is deleted (pictures and thumbnails)       |
+| `trained/`     | the shards     | its generation is retired                               |
 | `snapshots/`   | the shards     | two newer ones exist                                    |
 | `checkpoints/` | log epoch, batch jobs | the log or the job is retired                    |
 """
@@ -72,6 +73,11 @@ def read_item_key(key: str) -> ItemPlace | None:
 def backfill_key(generation: str) -> str:
     """Key of what a backfill of this generation remembers between two runs."""
     return f"checkpoints/backfill/{generation}.json"
+
+
+def trained_index_key(generation: str, space_id: str, kind: str) -> str:
+    """Key of the trained, empty index that segments of one kind start from."""
+    return f"trained/{generation}/{space_id}/{kind}"
 
 
 def picture_key(doc_id: str, version: int, ordinal: int) -> str:

@@ -11,6 +11,7 @@ SEARCH_REPLIES = "search_res"
 DEAD_LETTERS = "dlq_embeddings"
 INDEX_GENERATIONS = "index_generations"
 
+FILE_PARTITIONS = 24
 STATUS_PARTITIONS = 12
 REPLY_PARTITIONS = 32
 REPLICA_GROUPS = 2
@@ -56,7 +57,7 @@ def index_updates(generation: str) -> str:
 
 
 def index_touches(generation: str) -> str:
-    """Topic that carries accesses to a generation's items; partition = shard."""
+    """Topic that tells which of a generation's documents answers have shown; partition = shard."""
     return f"index_touches.{generation}"
 
 
@@ -73,7 +74,7 @@ def bulk_topic(stage: Stage) -> str:
 def fixed_topics() -> tuple[TopicSpec, ...]:
     """All topics that exist whatever the generations are."""
     return (
-        TopicSpec(FILE_ADDED, 24, "delete", 7 * _DAY_S, "all"),
+        TopicSpec(FILE_ADDED, FILE_PARTITIONS, "delete", 7 * _DAY_S, "all"),
         TopicSpec(EMBEDDINGS, 24, "delete", 7 * _DAY_S, "all"),
         *(TopicSpec(bulk_topic(stage), 24, "delete", 7 * _DAY_S, "all") for stage in BULK_STAGES),
         TopicSpec(DOCUMENT_STATUS, STATUS_PARTITIONS, "compact", None, "all"),

@@ -77,7 +77,7 @@ class ItemCopier:
         if newest is None:
             await self._take_back(doc_id, order, tenant)
         elif newest != order:
-            # A newer one came, for both generations or for the next look; the shard puts this copy aside by itself.
+            # A newer one came, for both generations or for the next look; the shard puts this copy aside.
             await self._store.delete(item_key(self._target.name, doc_id, *order))
 
     async def _take_back(self, doc_id: str, order: Order, tenant: str) -> None:
