@@ -140,9 +140,14 @@ def cut_over(known: Iterable[Generation], name: str) -> tuple[Generation, ...]:
     current = serving_of(generations.values())
     records: list[Generation] = []
     if current is None or current.name != name:
-        turn = max(generation.turn for generation in generations.values()) + 1
+        # One that serves has had a turn, though it was announced before turns were written down.
+        turn = max(1, *(generation.turn for generation in generations.values())) + 1
         records.append(msgspec.structs.replace(moved(wanted, "serving"), turn=turn))
-    records += [moved(g, "ready") for g in generations.values() if g.state == "serving" and g.name != name]
+    records += [
+        msgspec.structs.replace(moved(g, "ready"), turn=max(1, g.turn))
+        for g in generations.values()
+        if g.state == "serving" and g.name != name
+    ]
     return tuple(records)
 
 

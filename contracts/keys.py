@@ -75,9 +75,19 @@ def backfill_key(generation: str) -> str:
     return f"checkpoints/backfill/{generation}.json"
 
 
+def backfill_pause_key(generation: str) -> str:
+    """Key of the object that holds a backfill still for as long as it is there."""
+    return f"checkpoints/backfill/{generation}.paused"
+
+
+def trained_prefix(generation: str) -> str:
+    """Prefix of a generation's trained indexes."""
+    return f"trained/{generation}/"
+
+
 def trained_index_key(generation: str, space_id: str, kind: str) -> str:
     """Key of the trained, empty index that segments of one kind start from."""
-    return f"trained/{generation}/{space_id}/{kind}"
+    return f"{trained_prefix(generation)}{space_id}/{kind}"
 
 
 def picture_key(doc_id: str, version: int, ordinal: int) -> str:

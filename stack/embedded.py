@@ -14,11 +14,14 @@ from dataclasses import replace
 import msgspec
 
 from contracts.errors import NotFound, TriremeError
-from stack.bootstrap import DataSpace, claim_data, exported_space, settle
+from contracts.generations import Generation
+from runtime.generations import GenerationReader
+from stack.bootstrap import DataSpace, claim_data, exported_space, first_generation, settle
 from stack.embedded_servers import EmbeddedServers
 from stack.embedded_services import EmbeddedServices
 from stack.events import EventSink, SetupStep, StackEvent
 from stack.first_search import search_until_complete
+from stack.generations.keeper import GenerationKeeper, remembered
 from stack.home import StackHome
 from stack.layout import BOOTSTRAP, FIRST_SEARCH, KAFKA, TRITON, StackPorts, choose_ports
 from stack.mock_broker import mock_address, mock_spec
@@ -29,6 +32,7 @@ from stack.state import StackPhase, StackState, read_state, write_state
 from stack.supervisor import Supervisor
 
 MOCK_DATA = "data-mock"
+GENERATIONS_TIMEOUT_S = 5.0
 
 
 class EmbeddedStack:
@@ -46,6 +50,7 @@ class EmbeddedStack:
         self._supervisor = Supervisor(self._home.logs, self._changed)
         self._held = contextlib.ExitStack()
         self._state: StackState | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     @property
     def state(self) -> StackState:
@@ -83,13 +88,21 @@ class EmbeddedStack:
         self._set("starting", kafka_bootstrap=bootstrap)
         services = EmbeddedServices(options, home, ports, owned, bootstrap)
         steps.append(self._bootstrap_step(owned, bootstrap, after=[s.name for s in specs if s.name == KAFKA]))
-        specs += services.specs()
+        generations = remembered(home.data) or (first_generation(owned),)
+        index = {generation.name: services.index_specs(generation) for generation in generations}
+        specs += [*(spec for own in index.values() for spec in own), *services.specs()]
         steps.append(self._first_search_step(ports, after=[spec.name for spec in specs]))
         await self._supervisor.start(specs, steps)
         self._set("ready")
+        if options.broker_kind != "mock":
+            running = {name: [spec.name for spec in own] for name, own in index.items()}
+            self._keeping = asyncio.create_task(self._keep_generations(services, running, bootstrap))
 
     async def stop(self) -> None:
         """Stop all processes in the reverse order and give the home back."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
         if self._state is not None:
             self._set("stopping")
             await self._supervisor.stop()
@@ -134,6 +147,30 @@ class EmbeddedStack:
             await asyncio.to_thread(search_until_complete, ports.gateway_url)
 
         return SetupStep(FIRST_SEARCH, run, depends_on=tuple(after))
+
+    async def _keep_generations(
+        self, services: EmbeddedServices, running: dict[str, list[str]], bootstrap: str
+    ) -> None:
+        keeper = GenerationKeeper(
+            self._supervisor,
+            self._home.data,
+            services.space.space_id,
+            running,
+            specs_of=services.index_specs,
+            snapshots_of=services.snapshots,
+            on_serving=self._serves,
+        )
+        # Not closed here: at the end a thread may still be reading, and the process ends with it.
+        reader = GenerationReader(bootstrap, "stack-generations")
+        await keeper.run(lambda: reader.read(timeout_s=GENERATIONS_TIMEOUT_S))
+
+    def _serves(self, generation: Generation) -> None:
+        assert self._state is not None
+        if generation.name != self._state.generation:
+            self._state = msgspec.structs.replace(
+                self._state, generation=generation.name, n_shards=generation.n_shards
+            )
+            write_state(self._home.state_file, self.state)
 
     def _first_state(self, owned: DataSpace, ports: StackPorts) -> StackState:
         return StackState(

@@ -3,7 +3,7 @@
 from contracts.codec import Message, decode, encode
 from contracts.errors import NotFound
 from contracts.ids import DEFAULT_TENANT
-from contracts.keys import backfill_key
+from contracts.keys import backfill_key, backfill_pause_key
 from runtime.object_store import ObjectStore
 
 
@@ -44,3 +44,23 @@ async def write_checkpoint(store: ObjectStore, checkpoint: Checkpoint) -> None:
 async def forget_checkpoint(store: ObjectStore, generation: str) -> None:
     """The generation is gone. Raises DependencyDown."""
     await store.delete(backfill_key(generation))
+    await store.delete(backfill_pause_key(generation))
+
+
+async def set_paused(store: ObjectStore, generation: str, *, paused: bool) -> None:
+    """Hold a backfill still, whoever runs it, or let it go on. An object of its own: the running backfill writes
+    the checkpoint, and would overwrite what somebody else puts there. Raises DependencyDown.
+    """
+    if paused:
+        await store.put(backfill_pause_key(generation), b"")
+    else:
+        await store.delete(backfill_pause_key(generation))
+
+
+async def is_paused(store: ObjectStore, generation: str) -> bool:
+    """Whether somebody holds the backfill still. Raises DependencyDown."""
+    try:
+        await store.head(backfill_pause_key(generation))
+    except NotFound:
+        return False
+    return True

@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from contracts.errors import BadMessage, NotFound
-from ingest.backfill.checkpoint import read_checkpoint, write_checkpoint
+from ingest.backfill.checkpoint import is_paused, read_checkpoint, write_checkpoint
 from ingest.backfill.differences import differences
 from runtime.object_store import ObjectStore
 from runtime.telemetry import get_logger
@@ -98,7 +98,8 @@ class Backfill:
         self._progress = Progress()
 
     async def run(self, stop: asyncio.Event) -> Progress:
-        """Fill the target; returns when it holds all, or soon after `stop` is set, between two batches.
+        """Fill the target; returns when it holds all, or, between two batches, soon after `stop` is set
+        or somebody has paused it (`ingest.backfill.checkpoint.set_paused`).
 
         Raises:
             BadMessage: the checkpoint cannot be read.
@@ -108,14 +109,16 @@ class Backfill:
         self._progress = Progress(copied=checkpoint.copied)
         pending, settled_at = checkpoint.pending, self._clock() + self._settle_s
         rounds_left = _ROUNDS_AFTER_SETTLING
-        while rounds_left and not stop.is_set():
+        while rounds_left and not await self._stopped(stop):
             began, before = self._clock(), self._progress
             await self._round(pending, stop)
             pending = ()
+            if await self._stopped(stop):
+                break
             changed = (self._progress.copied, self._progress.removed) != (before.copied, before.removed)
             if began >= settled_at:
                 rounds_left = rounds_left - 1 if changed else 0
-            elif not changed and not stop.is_set():
+            elif not changed:
                 await self._sleep(min(1.0, max(0.0, settled_at - self._clock())))
         if not rounds_left:
             await self._remember((), finished=True)
@@ -128,14 +131,17 @@ class Backfill:
         todo = [doc_id for doc_id in sorted({*pending, *found.missing}) if doc_id not in self._refused]
         self._tell(documents=found.n_documents, left=len(todo))
         work = iter(todo)
-        while not stop.is_set() and (batch := tuple(islice(work, self._batch))):
+        while not await self._stopped(stop) and (batch := tuple(islice(work, self._batch))):
             await self._remember(batch)
             copied = sum(await asyncio.gather(*(self._one(self._copier.copy, doc_id) for doc_id in batch)))
             self._tell(copied=self._progress.copied + copied, left=self._progress.left - len(batch))
         surplus = iter(doc_id for doc_id in found.surplus if doc_id not in self._refused)
-        while not stop.is_set() and (batch := tuple(islice(surplus, self._batch))):
+        while not await self._stopped(stop) and (batch := tuple(islice(surplus, self._batch))):
             removed = sum(await asyncio.gather(*(self._one(self._copier.remove, doc_id) for doc_id in batch)))
             self._tell(removed=self._progress.removed + removed)
+
+    async def _stopped(self, stop: asyncio.Event) -> bool:
+        return stop.is_set() or await is_paused(self._store, self._target)
 
     async def _one(self, work: Callable[[str], Awaitable[bool]], doc_id: str) -> bool:
         async with self._places:

@@ -17,7 +17,7 @@ from ingest.settings import (
     WatchFolderSettings,
 )
 from runtime.settings import ProcessSettings, load_settings
-from stack.bootstrap import DataSpace
+from stack.bootstrap import DataSpace, first_generation
 from stack.embedded_services import EmbeddedServices
 from stack.home import StackHome
 from stack.layout import BOOTSTRAP, choose_ports
@@ -44,7 +44,7 @@ def specs(
     options = StackOptions(home=home, watch=tmp_path / "inbox", gateway=gateway or {}, encoders=encoders or {})
     space = DataSpace(space_id="0123456789abcdef", n_shards=3)
     services = EmbeddedServices(options, home, choose_ports(3, 8080), space, "127.0.0.1:9")
-    return {spec.name: spec for spec in services.specs()}
+    return {spec.name: spec for spec in [*services.index_specs(first_generation(space)), *services.specs()]}
 
 
 def settings_of(spec: ProcessSpec) -> ProcessSettings:
