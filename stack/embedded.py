@@ -14,7 +14,7 @@ from dataclasses import replace
 import msgspec
 
 from contracts.errors import NotFound, TriremeError
-from contracts.generations import Generation
+from contracts.generations import Generation, serving_of
 from runtime.generations import GenerationReader
 from stack.bootstrap import DataSpace, claim_data, exported_space, first_generation, settle
 from stack.embedded_servers import EmbeddedServers
@@ -81,14 +81,14 @@ class EmbeddedStack:
         self._clear_last_run()
         claim_data(home.data, owned)
         ports = choose_ports(options.n_shards, choose_gateway_port(options.port))
-        self._state = self._first_state(owned, ports)
+        generations = remembered(home.data) or (first_generation(owned),)
+        self._state = self._first_state(serving_of(generations) or first_generation(owned), ports)
         servers = EmbeddedServers(home, options.model_repository, ports, options.device)
         specs, steps = await asyncio.to_thread(self._servers, servers)
         bootstrap = await self._broker_address(ports, owned)
         self._set("starting", kafka_bootstrap=bootstrap)
         services = EmbeddedServices(options, home, ports, owned, bootstrap)
         steps.append(self._bootstrap_step(owned, bootstrap, after=[s.name for s in specs if s.name == KAFKA]))
-        generations = remembered(home.data) or (first_generation(owned),)
         index = {generation.name: services.index_specs(generation) for generation in generations}
         specs += [*(spec for own in index.values() for spec in own), *services.specs()]
         steps.append(self._first_search_step(ports, after=[spec.name for spec in specs]))
@@ -172,7 +172,7 @@ class EmbeddedStack:
             )
             write_state(self._home.state_file, self.state)
 
-    def _first_state(self, owned: DataSpace, ports: StackPorts) -> StackState:
+    def _first_state(self, serving: Generation, ports: StackPorts) -> StackState:
         return StackState(
             supervisor_pid=os.getpid(),
             phase="starting",
@@ -181,9 +181,9 @@ class EmbeddedStack:
             kafka_bootstrap="",
             broker=self._options.broker_kind,
             object_store_url=f"file://{self._home.objects}",
-            generation=owned.generation,
-            space_id=owned.space_id,
-            n_shards=owned.n_shards,
+            generation=serving.name,
+            space_id=serving.space_id,
+            n_shards=serving.n_shards,
         )
 
     def _set(self, phase: StackPhase, *, kafka_bootstrap: str | None = None) -> None:
