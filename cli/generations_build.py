@@ -75,13 +75,17 @@ def pause(
     objects: ObjectsOption = None,
     models: ModelsOption = None,
     home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Hold the filling of a generation still, wherever it runs; new documents go on reaching it."""
     from ingest.backfill.checkpoint import set_paused
 
     target = deployment(home, kafka, objects, models)
-    _building(target, name)
+    generation = _building(target, name)
     asyncio.run(set_paused(target.store, name, paused=True))
+    if as_json:
+        print_json({"generation": generation, "paused": True})
+        return
     out.print(f"{name} is paused; `trireme index generations resume {name}` goes on.")
 
 

@@ -63,9 +63,18 @@ class _Answer:
 
 
 async def compare(
-    bus: ShardBus, old: Generation, new: Generation, queries: Sequence[SearchRequest], *, k: int
+    bus: ShardBus,
+    old: Generation,
+    new: Generation,
+    queries: Sequence[SearchRequest],
+    *,
+    k: int,
+    timeout_s: float = _TIMEOUT_S,
 ) -> Comparison:
     """Ask both every query, one after the other, so that searches of people are hardly disturbed.
+
+    Args:
+        timeout_s: how long the shards of one generation may take for one query.
 
     Raises:
         InvalidInput: they are of different spaces, or there is no query.
@@ -78,7 +87,7 @@ async def compare(
         raise InvalidInput("There is no query to compare on.")
     pairs: list[tuple[_Answer, _Answer]] = []
     for query in queries:
-        theirs, ours = await _answer(bus, old, query, k), await _answer(bus, new, query, k)
+        theirs, ours = await _answer(bus, old, query, k, timeout_s), await _answer(bus, new, query, k, timeout_s)
         if theirs is not None and ours is not None:
             pairs.append((theirs, ours))
     if not pairs:
@@ -112,10 +121,12 @@ def recall(found: Sequence[ShardHit], exact: Sequence[ShardHit]) -> float:
     return good / len(exact)
 
 
-async def _answer(bus: ShardBus, generation: Generation, query: SearchRequest, k: int) -> _Answer | None:
+async def _answer(
+    bus: ShardBus, generation: Generation, query: SearchRequest, k: int, timeout_s: float
+) -> _Answer | None:
     asked = msgspec.structs.replace(query, generation=generation.name, k=k, shards=None)
-    found = await ask_once(bus, generation, asked, timeout_s=_TIMEOUT_S)
-    exact = await ask_once(bus, generation, msgspec.structs.replace(asked, exact=True), timeout_s=_TIMEOUT_S)
+    found = await ask_once(bus, generation, asked, timeout_s=timeout_s)
+    exact = await ask_once(bus, generation, msgspec.structs.replace(asked, exact=True), timeout_s=timeout_s)
     if min(len(found), len(exact)) < generation.n_shards:
         return None
     hits = top(found.values(), k)

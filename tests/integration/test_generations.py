@@ -128,15 +128,18 @@ def test_an_index_is_resharded_back_and_forth_without_one_search_failing() -> No
             worker = threading.Thread(target=lambda: building.update(generations(stack, "build", "--shards", "5")))
             worker.start()
             until(lambda: len(generations(stack, "list")) == 2, "the new generation is announced")
+            new = next(one["generation"]["name"] for one in generations(stack, "list") if not one["serves"])
+            generations(stack, "pause", new)
+            worker.join(COMMAND_TIMEOUT_S)
+            assert building["ready"] is False
+            assert [one["building"] for one in generations(stack, "list")] == [None, "paused"]
             # Written while it is being built: one that comes, and one that comes and goes.
             add(stack, "during", b"The falconer of Rimov trains a peregrine named Severin.")
             passing = add(stack, "passing", b"The locksmith of Sumava sells padlocks of brass.")
             version = stack.client.document(passing).version
             stack.client.delete(passing)
             stack.client.wait(passing, states={"deleted"}, version=version + 1, timeout_s=60)
-            worker.join(COMMAND_TIMEOUT_S)
-            assert building, "the building failed"
-            new = building["generation"]["name"]
+            building = generations(stack, "resume", new)
             assert (building["ready"], building["refused"]) == (True, {})
             assert building["generation"]["n_shards"] == 5
 
