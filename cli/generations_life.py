@@ -58,6 +58,7 @@ def retire(
     as_json: JsonOption = False,
 ) -> None:
     """End a generation that searches do not go to: its processes, snapshots, items and log go. For good."""
+    from ingest.backfill.checkpoint import set_paused
     from runtime.generations import publish_generations
     from stack.generations.building import SETTLE_S
     from stack.generations.ending import clear_away
@@ -66,6 +67,9 @@ def retire(
     known = known_generations(target)
     record = retired(known.values(), name)
     publish_generations(target.kafka, [record])
+    if known[name].state == "building":
+        # Whoever fills it stops at the next batch, and does not write what is cleared away below.
+        asyncio.run(set_paused(target.store, name, paused=True))
     err.print("  [dim]… waiting until nobody writes to it any more[/]")
 
     async def work() -> int:

@@ -57,12 +57,19 @@ class EmbeddedServices:
         """The index processes of one generation, on ports of their own."""
         names = self.index_names(generation.name, generation.n_shards)
         first = generation.name == self.space.generation
-        ports = [self.ports.health[name] for name in names] if first else free_ports(len(names))
+        ports = [self.ports.health[name] for name in names] if first else self._more_ports(len(names))
         hosted = [*((shard,) for shard in range(generation.n_shards)), tuple(range(generation.n_shards))]
         return [
             service_spec(self._index(name, shards, generation, port, read_only=name == names[-1]))
             for name, shards, port in zip(names, hosted, ports, strict=True)
         ]
+
+    def _more_ports(self, count: int) -> list[int]:
+        """Free ports that are not chosen for anything else, whether that listens already or not."""
+        ours = {self.ports.gateway, self.ports.redis, *self.ports.health.values()}
+        ours |= {self.ports.kafka.clients, self.ports.kafka.controller}
+        ours |= {self.ports.triton.http, self.ports.triton.grpc, self.ports.triton.metrics}
+        return [port for port in free_ports(count + len(ours)) if port not in ours][:count]
 
     def index_names(self, generation: str, n_shards: int) -> list[str]:
         """Names of the index processes of one generation: its shards, then its replica."""

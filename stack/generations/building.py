@@ -113,6 +113,7 @@ async def finish(deployment: Deployment, generation: Generation, bus: ShardBus, 
 
     Raises:
         DeadlineExceeded: some have not in time, or do not run. DependencyDown.
+        Conflict: it was retired meanwhile.
     """
     ends = await asyncio.to_thread(_log_ends, deployment.kafka, generation)
     deadline = time.monotonic() + timeout_s
@@ -122,7 +123,8 @@ async def finish(deployment: Deployment, generation: Generation, bus: ShardBus, 
                 f"Not ready in time: {', '.join(behind)}. Look at its processes, then resume the building."
             )
         await asyncio.sleep(_POLL_S)
-    ready = moved(generation, "ready")
+    known = await asyncio.to_thread(read_generations, deployment.kafka)
+    ready = moved(known.get(generation.name, generation), "ready")
     await asyncio.to_thread(publish_generations, deployment.kafka, [ready])
     return ready
 

@@ -183,6 +183,18 @@ def test_an_index_is_resharded_back_and_forth_without_one_search_failing() -> No
         assert states == {old: "retired", new: "serving"}
         assert not any((stack.home.objects / "items" / old).glob("*/*"))
 
+        # A building that nobody wants any more ends as well.
+        begun: dict[str, Any] = {}
+        worker = threading.Thread(target=lambda: begun.update(generations(stack, "build", "--shards", "2")))
+        worker.start()
+        until(lambda: len(generations(stack, "list")) == 3, "a third generation is announced")
+        third = next(one["generation"]["name"] for one in generations(stack, "list") if one["building"])
+        generations(stack, "retire", third)
+        worker.join(COMMAND_TIMEOUT_S)
+        assert begun["ready"] is False
+        assert not any((stack.home.objects / "items" / third).glob("*/*"))
+        until(lambda: not any(third in name for name in process_names(stack.state())), "its processes are gone")
+
         # And the next start begins with what serves now.
         stack.stop()
         stack.start()
