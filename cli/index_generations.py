@@ -9,7 +9,7 @@ from cli import generations_build, generations_compare, generations_life, genera
 app = typer.Typer(
     rich_markup_mode=None,
     help="Build another index beside the one that serves, compare, change over, go back.",
-    epilog="No search fails during any of it: docs/generations.md tells how.",
+    epilog="Searches and uploads go on during all of it: docs/generations.md tells how.",
 )
 
 app.command("list")(generations_list.run)
