@@ -15,7 +15,7 @@ from cli.generations_target import ModelsOption, NameArgument, deployment, known
 from cli.index_target import KafkaOption, ObjectsOption
 from cli.target import HomeOption
 from contracts.errors import Conflict, InvalidInput
-from contracts.generations import Generation, IndexParameters
+from contracts.generations import Generation, GenerationParameters
 from contracts.ids import DEFAULT_TENANT
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def build(
     shards: Annotated[int, typer.Option("--shards", min=1, help="Into how many shards documents are divided.")],
     kind: Annotated[
         str, typer.Option("--kind", help=f"Kind of large segments: {', '.join(KINDS)}.")
-    ] = IndexParameters().segment_kind,
+    ] = GenerationParameters().segment_kind,
     timeout_s: WaitOption = 3600.0,
     kafka: KafkaOption = None,
     objects: ObjectsOption = None,
@@ -64,7 +64,7 @@ def build(
     if kind not in KINDS:
         raise InvalidInput(f"There is no kind '{kind}'. There is: {', '.join(KINDS)}.")
     target = deployment(home, kafka, objects, models)
-    parameters = IndexParameters(segment_kind=kind)
+    parameters = GenerationParameters(segment_kind=kind)
     generation = announce(target, tenant=DEFAULT_TENANT, n_shards=shards, parameters=parameters)
     _tell(asyncio.run(_build(target, generation, timeout_s)), as_json=as_json)
 

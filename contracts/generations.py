@@ -24,7 +24,7 @@ _NEXT: dict[str, frozenset[str]] = {
 }
 
 
-class IndexParameters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class GenerationParameters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a generation's shards build their index. Grows by fields with defaults: an older record stays readable.
 
     Args:
@@ -52,7 +52,7 @@ class Generation(Message, frozen=True, kw_only=True):
     n_shards: int
     state: GenerationState
     created_ms: int
-    parameters: IndexParameters = IndexParameters()
+    parameters: GenerationParameters = GenerationParameters()
     source: str | None = None
     turn: int = 0
 
@@ -91,7 +91,7 @@ def planned(
     tenant: str,
     space_id: str,
     n_shards: int,
-    parameters: IndexParameters,
+    parameters: GenerationParameters,
     source: str | None,
     now_ms: int,
 ) -> Generation:

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from contracts.errors import Conflict, DeadlineExceeded, InvalidInput, NotFound
-from contracts.generations import Generation, IndexParameters, moved, planned, serving_of
+from contracts.generations import Generation, GenerationParameters, moved, planned, serving_of
 from contracts.search import CPU_GROUP, PRIMARY_GROUP
 from contracts.space import Space
 from contracts.topics import generation_topics, index_updates
@@ -46,7 +46,9 @@ class Deployment:
     space: Space
 
 
-def announce(deployment: Deployment, *, tenant: str, n_shards: int, parameters: IndexParameters) -> Generation:
+def announce(
+    deployment: Deployment, *, tenant: str, n_shards: int, parameters: GenerationParameters
+) -> Generation:
     """Create a new generation's topics and tell the world that it is being built. Blocks.
 
     Raises:

@@ -8,7 +8,7 @@ from contracts.codec import decode, encode
 from contracts.errors import Conflict, NotFound, TriremeError
 from contracts.generations import (
     Generation,
-    IndexParameters,
+    GenerationParameters,
     cut_over,
     generation_name,
     moved,
@@ -153,7 +153,7 @@ def test_a_new_generation_is_younger_than_all_whatever_the_clock_says() -> None:
         tenant="t",
         space_id="s",
         n_shards=5,
-        parameters=IndexParameters(segment_kind="flat"),
+        parameters=GenerationParameters(segment_kind="flat"),
         source="old",
         now_ms=17,
     )
@@ -164,7 +164,7 @@ def test_a_new_generation_is_younger_than_all_whatever_the_clock_says() -> None:
 def test_a_record_from_before_parameters_and_turns_is_still_read() -> None:
     record = b'{"tenant":"t","name":"a","space_id":"s","n_shards":3,"state":"serving","created_ms":1}'
     old = decode(Generation, record)
-    assert (old.turn, old.source, old.parameters) == (0, None, IndexParameters())
+    assert (old.turn, old.source, old.parameters) == (0, None, GenerationParameters())
     assert decode(Generation, encode(old)) == old
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from cli.generations_build import KINDS
-from contracts.generations import IndexParameters
+from contracts.generations import GenerationParameters
 from contracts.search import CPU_GROUP, PRIMARY_GROUP
 from gateway.settings import GatewaySettings
 from index_service.kinds.parameters import Kind
@@ -122,7 +122,7 @@ def test_a_generation_beside_the_first_has_names_ports_and_folders_of_its_own(tm
     home, ports = StackHome(tmp_path), choose_ports(3, 8080)
     services = EmbeddedServices(StackOptions(home=home), home, ports, space, "127.0.0.1:9")
     first = first_generation(space)
-    parameters = IndexParameters(segment_kind="hnsw_sq8")
+    parameters = GenerationParameters(segment_kind="hnsw_sq8")
     beside = msgspec.structs.replace(first, name="0123456789ab-5", n_shards=5, parameters=parameters)
     both = [*services.index_specs(first), *services.index_specs(beside)]
     assert len({spec.name for spec in both}) == 4 + 6
