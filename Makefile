@@ -74,7 +74,9 @@ perf-environment: $(PERF) ## perf_analyzer, and as root the system's library tha
 full-size: $(DEV) $(EXPORT) setup ## Exports ViT-B/32, ViT-L/14 and a MiniLM of seeded weights and serves them; 8 GB, half an hour
 	$(PYTHON) -m pytest -m full_size $(ARGS)
 
-soak: $(DEV) setup ## The chaos tests again and again, 10 rounds unless ROUNDS says otherwise
+soak: $(DEV) setup ## Long forms of tests: 100,000 steps of a shard's life, 200 kills, chaos 10 times (or ROUNDS)
+	TRIREME_MODEL_STEPS=100000 TRIREME_KILLS=200 $(PYTHON) -m pytest -q -s -k "life or death" \
+		tests/index_service/test_model.py tests/index_service/test_kill.py
 	for round in $$(seq $(or $(ROUNDS),10)); do $(PYTHON) -m pytest -m chaos -q $(ARGS) || exit 1; done
 
 system-packages: ## The browser and the fonts that tests use (as root: installs them); set-up sees to the rest

@@ -34,6 +34,7 @@ class SearchRequest(Message, frozen=True, kw_only=True):
         shards: which shards shall answer; None = all. A hedge asks only for the late ones.
         vector: float32 little-endian [dim of the space], the joint query.
         text_dim: where the text half ends, so that a hit can tell how much each half gave.
+        exact: compare with every vector, without an index: for probes and comparisons.
     """
 
     WIRE: ClassVar[Literal["json", "msgpack"]] = "msgpack"
@@ -48,6 +49,7 @@ class SearchRequest(Message, frozen=True, kw_only=True):
     k: int
     filter: Filter = Filter()
     shards: tuple[int, ...] | None = None
+    exact: bool = False
 
 
 class ShardHit(msgspec.Struct, frozen=True, kw_only=True):

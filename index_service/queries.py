@@ -12,12 +12,17 @@ from index_service.spec import ShardSpec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """One checked query. `vector` is float32 [dim]; the tenant sees only its own items."""
+    """One checked query. `vector` is float32 [dim]; the tenant sees only its own items.
+
+    Args:
+        exact: compare with every vector that matches, whatever it costs.
+    """
 
     tenant: str
     vector: NDArray[np.float32]
     k: int
     filter: Filter
+    exact: bool = False
 
 
 def read_query(request: SearchRequest, spec: ShardSpec) -> Query:
@@ -41,4 +46,4 @@ def read_query(request: SearchRequest, spec: ShardSpec) -> Query:
     vector = np.frombuffer(request.vector, dtype="<f4")
     if not np.isfinite(vector).all():
         raise BadMessage("The query's vector holds values that are not finite numbers.")
-    return Query(tenant=request.tenant, vector=vector, k=request.k, filter=request.filter)
+    return Query(tenant=request.tenant, vector=vector, k=request.k, filter=request.filter, exact=request.exact)
