@@ -43,7 +43,7 @@ def made(kind, rows, directory, *, base=None):
 
 @pytest.fixture(scope="module")
 def each_kind(rows, tmp_path_factory):
-    """Every kind over the same rows, built when it is first asked for: training a product quantiser takes seconds."""
+    """Every kind over the same rows, built when it is first asked for: training some takes seconds."""
     kept = {}
 
     def get(kind):
