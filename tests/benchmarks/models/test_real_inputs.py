@@ -78,7 +78,9 @@ def test_batches_in_order_are_padded_to_their_longest_with_tokens_that_do_not_co
     lengths: list[int], size: int
 ) -> None:
     inputs = texts(lengths)
-    rows = [row for each in inputs.batches(size) for row in zip(each["input_ids"], each["attention_mask"], strict=True)]
+    rows = [
+        row for each in inputs.batches(size) for row in zip(each["input_ids"], each["attention_mask"], strict=True)
+    ]
     assert [int(mask.sum()) for _, mask in rows] == lengths
     for (ids, mask), given_row in zip(rows, inputs.rows, strict=True):
         np.testing.assert_array_equal(ids[mask == 1], given_row["input_ids"][0])
