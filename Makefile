@@ -16,7 +16,7 @@ ARGS    ?=
 COMPILE := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup up check test test-integration test-browser test-chaos test-export format pins bench soak clean \
+.PHONY: help demo setup up check test test-integration test-browser test-chaos test-export format pins bench bench-index bench-lexical soak clean \
 	system-packages export-environment full-size bench-models perf-environment
 
 help: ## Show this list
@@ -64,6 +64,12 @@ pins: ## Compile requirements/*.in anew; what is pinned keeps its version
 
 bench: $(DEV) setup ## Latencies through the gateway, as a table and as JSON
 	@$(PYTHON) -m benchmarks.latency $(ARGS)
+
+bench-index: $(DEV) setup ## The index beside Faiss in process, under filters and live writes, and beside other engines
+	@$(PYTHON) -m benchmarks.index $(ARGS)
+
+bench-lexical: $(DEV) setup ## Part numbers and plain questions at several weights of words
+	@$(PYTHON) -m benchmarks.lexical $(ARGS)
 
 bench-models: $(DEV) $(EXPORT) perf-environment setup ## Every model served by Triton beside the engine in process
 	@$(PYTHON) -m benchmarks.models $(ARGS)

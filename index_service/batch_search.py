@@ -13,9 +13,10 @@ from index_service.bitmap import Bitmap
 from index_service.found import Scored, best_of
 from index_service.hits import top_hits
 from index_service.kinds.parameters import IndexParameters
+from index_service.lexical.blending import Blended, blend, unblended
 from index_service.parts import Found, Part
 from index_service.queries import Query
-from index_service.ranking import Effort, rank
+from index_service.ranking import Effort, Ranked, exact_scores, rank
 
 _Group = tuple[str, Filter, bool]
 SlotsOf = Callable[[str], tuple[Part, int, int] | None]
@@ -77,9 +78,39 @@ class BatchSearch:
                 exact=exact,
                 effort=self._effort,
             )
-            for i, result in zip(members, ranked, strict=True):
+            for i, near in zip(members, ranked, strict=True):
+                query = self._queries[i]
+                blended = unblended(near) if query.terms is None else self._blended(part, query, near, selected)
                 self._matching[i] += selected.count
-                self._scored[i].append(Scored.of(part, result, self._queries[i].k))
+                self._scored[i].append(Scored.of(part, blended, query.k))
+
+    def _blended(self, part: Part, query: Query, near: Ranked, selected: Bitmap) -> Blended:
+        """Candidates of a query's vector and of its words."""
+        assert query.terms is not None
+        rows = part.rows(self._parameters)
+
+        def nearest(n: int) -> Ranked:
+            [found] = rank(
+                rows,
+                query.vector[None, :],
+                [n],
+                selected=selected,
+                text_dim=self._text_dim,
+                exact=query.exact,
+                effort=self._effort,
+            )
+            return found
+
+        return blend(
+            near,
+            nearest,
+            lambda slots: exact_scores(rows.scanner, slots, query.vector, self._text_dim),
+            part.lexical,
+            query.terms,
+            query.lexical_weight,
+            query.k,
+            selected.bools(),
+        )
 
     def found(self) -> list[Found]:
         """The answers, one per query."""

@@ -16,7 +16,8 @@ from index_service.documents import DocumentHead
 from index_service.filters import FilterColumns
 from index_service.kinds.graph import Graph, build_graph
 from index_service.kinds.parameters import IndexParameters
-from index_service.payloads import DocumentFields
+from index_service.lexical.live import LiveLexical
+from index_service.payloads import DocumentFields, decode_payload, words_of
 from index_service.ranking import Rows
 from index_service.selection import Selection
 from index_service.vectors import GrowingVectors
@@ -51,6 +52,7 @@ class Delta:
         self.selection = Selection(self.columns)
         self.live = LiveBits()
         self.vectors = GrowingVectors(dim, block_rows=parameters.tail_rows)
+        self.lexical = LiveLexical()
         self._heads: list[DocumentHead] = []
         self._payloads: list[bytes] = []
         self._payload_bytes = 0
@@ -100,6 +102,7 @@ class Delta:
         self._heads.append(DocumentHead(doc_id, version, revision, serial, first, len(payloads), fields))
         self.vectors.append(vectors)
         self._payloads.extend(payloads)
+        self.lexical.extend(words_of(decode_payload(payload)) for payload in payloads)
         self._payload_bytes += sum(map(len, payloads))
         self.live.extend(len(payloads))
 

@@ -1,5 +1,6 @@
 """One list out of what the parts of a shard found."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from index_service.bitmap import SlotNumbers
 from index_service.delta import Delta
 from index_service.hits import Candidate
-from index_service.ranking import Ranked
+from index_service.lexical.blending import Blended
 from index_service.sealed import SealedSegment
 
 
@@ -16,8 +17,7 @@ from index_service.sealed import SealedSegment
 class Scored:
     """The best of one part for one query, ties at the end included; arrays of one length.
 
-    Args:
-        taken: candidates read already, because the part may forget them; else they are read from `part`.
+    Slots, heads and payloads of a part never change once they are there, so they are read without its lock.
     """
 
     part: Delta | SealedSegment
@@ -25,38 +25,37 @@ class Scored:
     score: NDArray[np.float64]
     text_score: NDArray[np.float32]
     image_score: NDArray[np.float32]
-    taken: list[Candidate] | None
+    lexical_score: NDArray[np.float32]
 
     @classmethod
-    def of(cls, part: Delta | SealedSegment, ranked: Ranked, k: int) -> "Scored":
-        """The best `k` of a part. For a delta their payloads are read at once."""
-        score = ranked.score
-        best = np.arange(len(score)) if len(score) <= k else np.flatnonzero(score >= np.partition(score, -k)[-k])
-        scored = cls(
-            part, ranked.slots[best], score[best], ranked.text_score[best], ranked.image_score[best], None
-        )
-        if isinstance(part, SealedSegment):
-            return scored
-        taken = [scored.candidate(i) for i in range(len(best))]
-        return cls(part, scored.slots, scored.score, scored.text_score, scored.image_score, taken)
+    def of(cls, part: Delta | SealedSegment, blended: Blended, k: int) -> "Scored":
+        """The best `k` of a part."""
+        score, dense, lexical_score = blended.score, blended.dense, blended.lexical_score
+        if len(score) > k:
+            best = np.flatnonzero(score >= np.partition(score, -k)[-k])
+            score, lexical_score = score[best], lexical_score[best]
+            return cls(
+                part, dense.slots[best], score, dense.text_score[best], dense.image_score[best], lexical_score
+            )
+        return cls(part, dense.slots, score, dense.text_score, dense.image_score, lexical_score)
 
-    def candidate(self, i: int) -> Candidate:
-        """One of them with what a hit needs."""
-        if self.taken is not None:
-            return self.taken[i]
-        slot = int(self.slots[i])
-        head = self.part.head(int(self.part.columns.owners[slot]))
-        if not head.first <= slot < head.first + head.n:
-            raise RuntimeError(f"slot {slot} came back from a search but belongs to no document")
-        return Candidate(
-            doc_id=head.doc_id,
-            version=head.version,
-            fields=head.fields,
-            payload=self.part.payload(slot),
-            score=float(self.score[i]),
-            text_score=float(self.text_score[i]),
-            image_score=float(self.image_score[i]),
-        )
+    def candidates(self, floor: float) -> Iterator[Candidate]:
+        """Those that score at least `floor`, with what a hit needs."""
+        best = np.flatnonzero(self.score >= floor)
+        slots = self.slots[best]
+        for slot, owner, *scores in zip(
+            slots.tolist(),
+            self.part.columns.owners[slots].tolist(),
+            self.score[best].tolist(),
+            self.text_score[best].tolist(),
+            self.image_score[best].tolist(),
+            self.lexical_score[best].tolist(),
+            strict=True,
+        ):
+            head = self.part.head(owner)
+            if not head.first <= slot < head.first + head.n:
+                raise RuntimeError(f"slot {slot} came back from a search but belongs to no document")
+            yield Candidate(head.doc_id, head.version, head.fields, self.part.payload(slot), *scores)
 
 
 def best_of(scored: list[Scored], k: int) -> list[Candidate]:
@@ -64,5 +63,5 @@ def best_of(scored: list[Scored], k: int) -> list[Candidate]:
     if not scored:
         return []
     score = np.concatenate([one.score for one in scored])
-    floor = np.partition(score, -k)[-k] if len(score) > k else -np.inf
-    return [one.candidate(i) for one in scored for i in np.flatnonzero(one.score >= floor).tolist()]
+    floor = float(np.partition(score, -k)[-k]) if len(score) > k else -np.inf
+    return [candidate for one in scored for candidate in one.candidates(floor)]

@@ -1,6 +1,6 @@
 """From ranked slots to the hits of a reply: the final order, and the payload that travels with each hit."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from contracts.search import ShardHit
 from index_service.payloads import DocumentFields, decode_payload
@@ -10,8 +10,7 @@ from index_service.payloads import DocumentFields, decode_payload
 HITS_WITH_TEXT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A ranked slot with what is needed to build its hit, taken out while the shard is locked."""
 
     doc_id: str
@@ -21,6 +20,7 @@ class Candidate:
     score: float
     text_score: float
     image_score: float
+    lexical_score: float
 
 
 def top_hits(candidates: list[Candidate], k: int) -> tuple[ShardHit, ...]:
@@ -36,6 +36,7 @@ def top_hits(candidates: list[Candidate], k: int) -> tuple[ShardHit, ...]:
             score=candidate.score,
             text_score=candidate.text_score,
             image_score=candidate.image_score,
+            lexical_score=candidate.lexical_score,
             collection=candidate.fields.collection,
             source_key=candidate.fields.source_key,
             content_type=candidate.fields.content_type,

@@ -79,3 +79,8 @@ def encode_payload(item: Item) -> bytes:
 def decode_payload(data: bytes) -> Payload:
     """Read a kept payload back."""
     return _DECODER.decode(data)
+
+
+def words_of(payload: Payload) -> str:
+    """What a lexical index reads of an item: its text, the heading above it, and captions, a machine's too."""
+    return "\n".join(filter(None, (payload.heading, payload.caption, payload.text, payload.machine_caption)))

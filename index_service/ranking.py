@@ -7,6 +7,7 @@ scores are ordered by (doc_id, item_id); the caller finishes that, because item 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import faiss
@@ -24,6 +25,8 @@ TIED_LIMIT = 2048
 # Bound on the rounding of a 768-term float32 sum in 8 lanes, relative to the product of the two lengths:
 # 96 additions of relative error 2^-24 each (Higham, Accuracy and Stability of Numerical Algorithms, 3.1).
 _ROUNDING = 1e-5
+# Of a query of zeros, to which every row is as near as any other.
+_LEAST_SLACK = 1e-30
 # A search that finds too little is repeated with this many times the effort, this often; then rows are scanned.
 _WIDEN = 4.0
 _WIDENINGS = 2
@@ -97,7 +100,7 @@ def rank(
     if selected.count <= wanted + OVERFETCH:
         effort.compared += selected.count * len(ks)
         everything = selected.slots()
-        return [_score(rows.scanner, everything, query, text_dim) for query in queries]
+        return [exact_scores(rows.scanner, everything, query, text_dim) for query in queries]
     if exact or rows.searcher is None or _scans(rows, selected):
         effort.compared += selected.count * len(ks)
         return _scan(rows, queries, ks, selected, text_dim)
@@ -113,12 +116,12 @@ def _scan(rows: Rows, queries: Scores, ks: list[int], selected: Bitmap, text_dim
     scores, slots = rows.scanner.search(queries, max(ks) + OVERFETCH, selected)
     ranked = []
     for i, query in enumerate(queries):
-        candidates = _score(rows.scanner, slots[i], query, text_dim)
-        slack = _ROUNDING * float(np.linalg.norm(query)) * rows.scanner.longest
+        candidates = exact_scores(rows.scanner, slots[i], query, text_dim)
+        slack = max(_LEAST_SLACK, _ROUNDING * float(np.linalg.norm(query)) * rows.scanner.longest)
         kth = float(np.partition(candidates.score, -ks[i])[-ks[i]])
         if scores[i, -1] >= kth - slack:
             tied = _with_ties(rows, query, ks[i], kth, slack, selected)
-            candidates = _score(rows.scanner, tied, query, text_dim)
+            candidates = exact_scores(rows.scanner, tied, query, text_dim)
         ranked.append(candidates)
     return ranked
 
@@ -156,7 +159,7 @@ def _search(
             effort.compared += selected.count
             ranked += _scan(rows, query[None, :], [ks[i]], selected, text_dim)
         else:
-            ranked.append(_score(rows.scanner, slots, query, text_dim))
+            ranked.append(exact_scores(rows.scanner, slots, query, text_dim))
     return ranked
 
 
@@ -185,6 +188,7 @@ def _tail(rows: Rows, queries: Scores, fetch: int, tail: Bitmap, effort: Effort)
     return rows.scanner.search(queries, fetch, tail)[1]
 
 
+@lru_cache(maxsize=64)
 def _split(selected: Bitmap, covered: int) -> tuple[Bitmap, Bitmap]:
     """The selected slots below `covered` (a multiple of 64, or all), and those from there on."""
     if covered >= selected.n_slots:
@@ -201,7 +205,8 @@ def _valid(slots: SlotNumbers, selected: Bitmap) -> SlotNumbers:
     return inside if selected.all else inside[selected.has(inside)]
 
 
-def _score(scanner: Scanner, slots: SlotNumbers, query: NDArray[np.float32], text_dim: int) -> Ranked:
+def exact_scores(scanner: Scanner, slots: SlotNumbers, query: NDArray[np.float32], text_dim: int) -> Ranked:
+    """Exact scores of these slots."""
     rows = scanner.rows(slots).astype(np.float64)
     asked = query.astype(np.float64)
     return Ranked(

@@ -14,6 +14,10 @@ from index_service.documents import DocumentHead
 from index_service.filters import FilterColumns
 from index_service.kinds import searcher as kinds
 from index_service.kinds.parameters import IndexParameters
+from index_service.lexical.live import LiveLexical
+from index_service.lexical.matches import LexicalIndex
+from index_service.lexical.sealed import LexicalSegment
+from index_service.payloads import decode_payload, words_of
 from index_service.ranking import Rows
 from index_service.record_file import RecordFile
 from index_service.segment_files import (
@@ -21,6 +25,7 @@ from index_service.segment_files import (
     CONTENTS,
     FORMAT,
     HEADS,
+    LEXICAL,
     PAYLOADS,
     VECTORS,
     SegmentManifest,
@@ -84,6 +89,7 @@ class SealedSegment:
         self._payloads = RecordFile(directory / PAYLOADS, **_under("payloads.", arrays))
         self._heads = RecordFile(directory / HEADS, **_under("heads.", arrays))
         n_slots = manifest.n_slots
+        self.lexical: LexicalIndex = _lexical(directory, self._payloads, damaged=index_damaged)
         self.live = LiveBits(live if live is not None else bitmap_of(np.ones(n_slots, dtype=np.bool_)))
         if not n_slots == self.live.n_slots == len(self.vectors) == len(self._payloads) == self.columns.n_slots:
             raise BadMessage(f"The files of segment {directory.name} do not fit together.")
@@ -179,6 +185,15 @@ def open_segment(
         return SealedSegment(directory, manifest, identity, parameters, live, index_damaged=bool(damaged))
     except (OSError, KeyError, ValueError, RuntimeError) as exc:
         raise BadMessage(f"The segment {directory.name} cannot be opened.") from exc
+
+
+def _lexical(directory: Path, payloads: RecordFile, *, damaged: bool) -> LexicalIndex:
+    """The segment's lexical index; where its files cannot be trusted, one in memory made of the payloads."""
+    if not damaged:
+        return LexicalSegment(directory / LEXICAL, len(payloads))
+    in_memory = LiveLexical()
+    in_memory.extend(words_of(decode_payload(payload)) for payload in payloads)
+    return in_memory
 
 
 def _under(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

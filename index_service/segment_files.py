@@ -1,8 +1,8 @@
 """A sealed segment on disk: a directory of files that are written once, known by size and SHA-256.
 
-`vectors.faiss` (float16 rows), `payloads.bin` and `heads.bin` (records), `arrays.npz` (filter columns
-and the places of records), the kind's own index files, and `manifest.json`, written last. The directory is
-written under a temporary name, synced, and renamed.
+`vectors.faiss` (float16 rows), `payloads.bin` and `heads.bin` (records), `arrays.npz` (filter columns and places
+of records), the index files of its kind, `lexical/` (an index of words), and `manifest.json`, written last. The
+directory is written under a temporary name, synced, and renamed.
 """
 
 import shutil
@@ -20,17 +20,19 @@ from index_service.documents import DocumentHead
 from index_service.durable import FileSum, read_sealed, sum_of, sync_directory, sync_file, write_sealed
 from index_service.filters import FilterColumns
 from index_service.kinds.parameters import IndexParameters, Kind
-from index_service.payloads import decode_payload
-from index_service.record_file import write_records
+from index_service.lexical import sealed as lexical
+from index_service.payloads import decode_payload, words_of
+from index_service.record_file import RecordFile, write_records
 from index_service.spec import ShardSpec
 from index_service.vectors import add_rows, flat_index, longest_row, stored_rows
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 VECTORS = "vectors.faiss"
 PAYLOADS = "payloads.bin"
 HEADS = "heads.bin"
 ARRAYS = "arrays.npz"
+LEXICAL = "lexical"
 CONTENTS = frozenset({VECTORS, PAYLOADS, HEADS, ARRAYS})
 """What a segment holds; all its other files can be made of these."""
 TEMPORARY = "tmp-"
@@ -104,6 +106,15 @@ def damaged_files(directory: Path, manifest: SegmentManifest) -> list[str]:
     return [name for name, told in manifest.files.items() if _sum(directory / name) != told]
 
 
+def _write_lexical(path: Path, payloads: RecordFile) -> list[str]:
+    """Build the lexical index of a segment's items; the names of its files."""
+    directory = path / LEXICAL
+    lexical.build(directory, (words_of(decode_payload(payload)) for payload in payloads))
+    files = [f"{LEXICAL}/{file.name}" for file in lexical.files_of(directory)]
+    sync_directory(directory)
+    return files
+
+
 def _sum(path: Path) -> FileSum | None:
     try:
         return sum_of(path)
@@ -140,7 +151,8 @@ def _write_files(
     arrays |= {f"heads.{key}": value for key, value in head_places.items()}
     np.savez(path / ARRAYS, **arrays)  # type: ignore[arg-type]
     kind, index_files = build(stored_rows(vectors), path)
-    for written in (VECTORS, ARRAYS, *index_files):
+    lexical_files = _write_lexical(path, RecordFile(path / PAYLOADS, **payload_places))
+    for written in (VECTORS, ARRAYS, *index_files, *lexical_files):
         sync_file(path / written)
         files[written] = sum_of(path / written)
     manifest = SegmentManifest(

@@ -191,6 +191,8 @@ class SearchFlow:
             text_dim=self._text_dim,
             k=shard_k(query.k),
             filter=query.filter,
+            words=query.words if query.weights.lexical else None,
+            lexical_weight=query.weights.lexical if query.words else 0.0,
         )
         gathered = await self._shards.ask(request, generation.n_shards, budget, trace)
         gathered_s = self._clock.monotonic_s()
