@@ -4,8 +4,8 @@ Run by the serving environment's Python, so that the engine is the very one of t
 
     python engine_worker.py MODEL.onnx INPUTS.npz --engine onnxruntime --threads 2
 
-INPUTS.npz holds arrays named `<way of batching>:<number>:<tensor>`; the way "1" is row by row. Says what it is as
-one line of JSON, then answers each line of JSON on its standard input with one: {"way": "8", "seconds": 2} or
+INPUTS.npz holds arrays named `<way of batching>:<number>:<tensor>`; the way "1" is row by row. It says what it is
+as one line of JSON, then answers each line of JSON on its standard input with one: {"way": "8", "seconds": 2} or
 {"vectors": "FILE.npy"}.
 """
 

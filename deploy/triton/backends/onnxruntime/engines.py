@@ -70,7 +70,7 @@ class OpenVinoEngine:
     """A model that OpenVINO compiled for the CPU, in bfloat16 between its int8 operators where the CPU has it."""
 
     side_by_side = 1
-    # Measured with MiniLM in int8 on two cores: a run of another shape costs 1.2 ms, a token 0.025 ms.
+    # Measured with MiniLM in int8 on two cores: 1.2 ms a run of another shape than the last, 0.025 ms a token.
     run_cost = 48
 
     def __init__(self, path: Path, settings: Settings) -> None:

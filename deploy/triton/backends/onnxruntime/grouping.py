@@ -19,9 +19,9 @@ def may_be_padded(part: Arrays) -> bool:
 def plan_runs(parts: Sequence[Arrays], run_cost: int) -> list[list[int]]:
     """The places of requests that run together, dearest run first; every place is in one run.
 
-    Requests of one shape run together. Those that may be padded also run with longer ones, where the padding
-    costs less than a run more would: of all ways to cut the requests, sorted by length, into runs, the one is
-    taken whose `run_cost` for every run, and tokens with padding, are fewest.
+    Requests of one shape run together. Those that may be padded also run with longer ones, where the padding costs
+    less than a run more would: of all ways to cut the requests, sorted by length, into runs, the one is taken that
+    costs least, a run counting `run_cost` and its tokens with padding.
 
     Args:
         run_cost: what a run costs beside its tokens, in tokens.
