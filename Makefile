@@ -16,7 +16,7 @@ ARGS    ?=
 COMPILE := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup up check test test-integration test-browser test-chaos test-export format pins bench soak clean \
+.PHONY: help demo setup up check test test-integration test-browser test-chaos test-export format pins bench bench-lexical soak clean \
 	system-packages export-environment full-size bench-models perf-environment
 
 help: ## Show this list
@@ -65,6 +65,9 @@ pins: ## Compile requirements/*.in anew; what is pinned keeps its version
 bench: $(DEV) setup ## Latencies through the gateway, as a table and as JSON
 	@$(PYTHON) -m benchmarks.latency $(ARGS)
 
+bench-lexical: $(DEV) setup ## Part numbers and plain questions at several weights of words
+	@$(PYTHON) -m benchmarks.lexical $(ARGS)
+
 bench-models: $(DEV) $(EXPORT) perf-environment setup ## Every model served by Triton beside the engine in process
 	@$(PYTHON) -m benchmarks.models $(ARGS)
 
@@ -74,7 +77,9 @@ perf-environment: $(PERF) ## perf_analyzer, and as root the system's library tha
 full-size: $(DEV) $(EXPORT) setup ## Exports ViT-B/32, ViT-L/14 and a MiniLM of seeded weights and serves them; 8 GB, half an hour
 	$(PYTHON) -m pytest -m full_size $(ARGS)
 
-soak: $(DEV) setup ## The chaos tests again and again, 10 rounds unless ROUNDS says otherwise
+soak: $(DEV) setup ## Long forms of tests: 100,000 steps of a shard's life, 200 kills, chaos 10 times (or ROUNDS)
+	TRIREME_MODEL_STEPS=100000 TRIREME_KILLS=200 $(PYTHON) -m pytest -q -s -k "life or death" \
+		tests/index_service/test_model.py tests/index_service/test_kill.py
 	for round in $$(seq $(or $(ROUNDS),10)); do $(PYTHON) -m pytest -m chaos -q $(ARGS) || exit 1; done
 
 system-packages: ## The browser and the fonts that tests use (as root: installs them); set-up sees to the rest

@@ -30,7 +30,9 @@ def run(
     bulk: Annotated[
         bool, typer.Option("--bulk", help="A backfill: lets other people's uploads go first.")
     ] = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return when all are handed in.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Return when all are searchable or have failed, or handed in.")
+    ] = True,
     timeout_s: Annotated[
         float, typer.Option("--timeout", help="Give up when nothing moved for so many seconds.")
     ] = 180.0,
@@ -41,7 +43,7 @@ def run(
     """Put files and folders into the index."""
     files = named_files(paths)
     with _door(url, home, collection, bulk=bulk) as (door, client):
-        ends = ingest_files(files, door, None if no_wait else client, err, timeout_s=timeout_s)
+        ends = ingest_files(files, door, client if wait else None, err, timeout_s=timeout_s)
     if as_json:
         print_json(ends)
     else:

@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Command] = {
     "ask": Command("cli.ask", "Ask a question and get an answer with citations."),
     "documents": Command("cli.documents", "List, show and delete documents.", is_group=True),
     "models": Command("cli.models", "List, load, unload and update the models that Triton serves.", is_group=True),
+    "index": Command("cli.index", "Verify, rebuild, export, import and expire the index.", is_group=True),
     "distil": Command("cli.distil", "Train a small picture tower to give a large one's vectors."),
     "export": Command(
         "cli.export", "Turn checkpoints into models that Triton serves, compared with PyTorch.", is_group=True
@@ -85,8 +86,18 @@ def main() -> None:
     # The supervisor forks while its probe of Triton holds a gRPC channel; its children exec at once.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     arguments = sys.argv[1:]
+    wanted = wanted_command(arguments)
     with told_errors():
-        build(wanted_command(arguments))(args=arguments)
+        if wanted is not None:
+            _log_to_standard_error()
+        build(wanted)(args=arguments)
+
+
+def _log_to_standard_error() -> None:
+    """Standard output is for results: a warning of a room must not stand in the JSON of a command."""
+    from runtime.telemetry import configure_logging
+
+    configure_logging("trireme", "WARNING", json=False)
 
 
 if __name__ == "__main__":

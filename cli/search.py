@@ -15,7 +15,7 @@ from contracts.errors import InvalidInput
 from contracts.joint import Weights
 from contracts.search import Filter
 
-WEIGHTS_HELP = "Weights text-text,text-image,image-image, such as 1,1,1."
+WEIGHTS_HELP = "Weights text-text,text-image,image-image and, if a fourth is given, lexical, such as 1,1,1,0.3."
 
 
 def run(
@@ -48,13 +48,15 @@ def run(
 
 
 def parse_weights(text: str) -> Weights:
-    """Weights from "tt,ti,ii".
+    """Weights from "tt,ti,ii" or "tt,ti,ii,lexical".
 
     Raises:
-        InvalidInput: not three numbers.
+        InvalidInput: not three or four numbers.
     """
     try:
-        text_text, text_image, image_image = (float(part) for part in text.split(","))
-    except ValueError:
-        raise InvalidInput("Weights are three numbers with commas between them, such as 1,1,1.") from None
-    return Weights(text_text, text_image, image_image)
+        text_text, text_image, image_image, *lexical = (float(part) for part in text.split(","))
+        return Weights(text_text, text_image, image_image, *lexical)
+    except (ValueError, TypeError):
+        raise InvalidInput(
+            "Weights are three or four numbers with commas between them, such as 1,1,1 or 1,1,1,0.3."
+        ) from None

@@ -19,6 +19,7 @@ from contracts.joint import Weights
 from contracts.search import Filter
 
 DEFAULT_TIMEOUT_S = 30.0
+DEFAULT_WAIT_S = 30.0
 # States in which nothing more happens by itself.
 SETTLED = frozenset({"indexed", "failed", "deleted", "expired", "superseded"})
 # Any value does: a form on a foreign page cannot send the header at all.
@@ -42,6 +43,7 @@ class TriremeClient:
     def __init__(
         self, url: str, *, timeout_s: float = DEFAULT_TIMEOUT_S, transport: httpx.BaseTransport | None = None
     ) -> None:
+        self._timeout_s = timeout_s
         self._http = httpx.Client(
             base_url=url, timeout=timeout_s, transport=transport, headers=_WRITE, trust_env=False
         )
@@ -106,12 +108,13 @@ class TriremeClient:
         collection: str | None = None,
         content_type: str = "application/octet-stream",
         wait: bool = False,
+        wait_s: float = DEFAULT_WAIT_S,
     ) -> DocumentView:
         """Hand in a document. The same name in the same collection is a new version of the same document.
 
         Args:
             name: its name within the collection, folders included ("manuals/pump.pdf").
-            wait: answer once it is indexed or has failed, or after the gateway's own patience.
+            wait: answer once it is indexed or has failed, or with its state after `wait_s` seconds (at most 120).
         """
         form = {"source_key": name, **({"collection": collection} if collection else {})}
         file_name = name.rsplit("/", 1)[-1] or "file"
@@ -119,9 +122,10 @@ class TriremeClient:
             DocumentView,
             "POST",
             "/v1/documents",
-            params={"wait": "indexed"} if wait else None,
+            params={"wait": "indexed", "wait_s": wait_s} if wait else None,
             data=form,
             files={"file": (file_name, data, content_type)},
+            timeout=self._timeout_s + (wait_s if wait else 0.0),
         )
 
     def document(self, doc_id: str) -> DocumentView:

@@ -23,7 +23,9 @@ class SearchHit:
 
     Args:
         kind: "text" or "picture".
-        text_score, image_score: what each half of the item gave; their sum is `score`.
+        score: `text_score + image_score + weight * lexical_score`, with the search's lexical weight.
+        text_score, image_score: what each half of the item gave.
+        lexical_score: the share of the query's words, identifiers above all, that the item holds: 0 to 1.
         box: [left, top, right, bottom] in fractions of the page.
         picture_url, thumbnail_url: short-lived signed paths on the gateway, None for text.
         machine_caption: what the model `captioned_by` says that a picture shows which no text stands beside; words
@@ -53,6 +55,7 @@ class SearchHit:
     document_url: str | None = None
     machine_caption: str | None = None
     captioned_by: str | None = None
+    lexical_score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

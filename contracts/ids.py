@@ -25,6 +25,11 @@ def version_of(log_epoch: int, offset: int) -> int:
     return log_epoch * _EPOCH_STRIDE + offset
 
 
+def epoch_of(version: int) -> int:
+    """The log epoch that gave out a version."""
+    return version // _EPOCH_STRIDE
+
+
 def shard_of(doc_id: str, n_shards: int) -> int:
     """Shard of a document, 0 <= shard < n_shards.
 

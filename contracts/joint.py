@@ -22,11 +22,17 @@ _SHORTEST_HALF = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each pair of (asked with, found in) counts. Negative weights push away."""
+    """How much each pair of (asked with, found in) counts. Negative weights push away.
+
+    Args:
+        lexical: of the words that an item shares with the query, from 0 (they are not looked up) on. It is no part
+            of the joint vector. Its default was set by docs/benchmarks/lexical.md.
+    """
 
     text_text: float = 1.0
     text_image: float = 1.0
     image_image: float = 1.0
+    lexical: float = 0.3
 
 
 def unit(vector: Vector) -> Vector:

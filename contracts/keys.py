@@ -6,6 +6,7 @@
 | `halves/`      | the embedders  | its version is joined and superseded, or deleted        |
 | `items/`       | joint updater  | superseded by a newer version or revision, or deleted   |
 | `derived/`     | vision embedder| the document is deleted (pictures and thumbnails)       |
+| `trained/`     | the shards     | its generation is retired                               |
 | `snapshots/`   | the shards     | two newer ones exist                                    |
 | `checkpoints/` | log epoch, batch jobs | the log or the job is retired                    |
 """
@@ -44,6 +45,11 @@ def item_key(generation: str, doc_id: str, version: int, revision: int) -> str:
 def item_prefix(generation: str, doc_id: str | None = None) -> str:
     """Prefix under which a generation's items (of one document) are listed."""
     return f"items/{generation}/{doc_id}/" if doc_id else f"items/{generation}/"
+
+
+def trained_index_key(generation: str, space_id: str, kind: str) -> str:
+    """Key of the trained, empty index that segments of one kind start from."""
+    return f"trained/{generation}/{space_id}/{kind}"
 
 
 def picture_key(doc_id: str, version: int, ordinal: int) -> str:

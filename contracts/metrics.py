@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Unit = Literal["count", "seconds", "milliseconds", "bytes", "percent", "ratio"]
+
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
-    """One metric. `buckets` only for histograms, in the unit that the name ends with."""
+    """One metric. `buckets` only for histograms, in the metric's unit; "count" is that of whatever is counted."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    unit: Unit = "count"
 
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
@@ -23,6 +26,7 @@ SEARCH_LATENCY_MS = MetricSpec(
     "Time from a search's arrival to its answer, in milliseconds, by what served it.",
     ("served_by",),
     (1, 2, 5, 10, 20, 40, 60, 80, 100, 125, 150, 175, 200, 300, 500, 1000, 2000),
+    unit="milliseconds",
 )
 EMBEDDING_WORKER_ERRORS = MetricSpec(
     "embedding_worker_errors",
@@ -35,13 +39,14 @@ FAISS_INDEX_CPU = MetricSpec(
     "gauge",
     "CPU use of an index process in percent of its CPU limit, 0 to 100.",
     ("shard",),
+    unit="percent",
 )
 
 HTTP_REQUESTS = MetricSpec(
     "trireme_http_requests", "counter", "HTTP requests by route and status.", ("method", "route", "status")
 )
 SEARCH_STAGE_SECONDS = MetricSpec(
-    "trireme_search_stage_seconds", "histogram", "Time of a search by stage.", ("stage",), _SECONDS
+    "trireme_search_stage_seconds", "histogram", "Time of a search by stage.", ("stage",), _SECONDS, unit="seconds"
 )
 SEARCH_COVERAGE = MetricSpec(
     "trireme_search_shards_missing", "counter", "Shards that did not answer a search in time.", ("group",)
@@ -56,11 +61,15 @@ HEDGES = MetricSpec(
     "trireme_search_hedges", "counter", "Requests repeated to the other replica group.", ("reason",)
 )
 CACHE_LOOKUPS = MetricSpec("trireme_cache_lookups", "counter", "Look-ups of the answer cache.", ("outcome",))
+TOUCHES = MetricSpec(
+    "trireme_touches", "counter", "Documents told to the shards as shown in an answer.", ("outcome",)
+)
 BREAKER_STATE = MetricSpec(
     "trireme_breaker_open",
     "gauge",
     "1 while a circuit breaker is open, 0.5 half open, 0 closed.",
     ("dependency",),
+    unit="ratio",
 )
 CITATIONS_DROPPED = MetricSpec(
     "trireme_answer_citations_dropped", "counter", "Citations whose quote was not found in the source."
@@ -77,17 +86,88 @@ RECORD_SECONDS = MetricSpec(
     "Time that a worker spent on one record.",
     ("worker",),
     _SECONDS,
+    unit="seconds",
 )
 DEAD_LETTERS = MetricSpec("trireme_dead_letters", "counter", "Records given up.", ("stage", "cause"))
-INDEX_ITEMS = MetricSpec("trireme_index_items", "gauge", "Live items in a shard.", ("shard",))
+
+INDEX_ITEMS = MetricSpec("trireme_index_items", "gauge", "Items of a shard that searches find.", ("shard",))
+INDEX_DOCUMENTS = MetricSpec(
+    "trireme_index_documents", "gauge", "Documents that a shard knows, removed ones included.", ("shard",)
+)
+INDEX_APPLIED_OFFSET = MetricSpec(
+    "trireme_index_applied_offset", "gauge", "Offset of the last update that a shard has applied.", ("shard",)
+)
 INDEX_LAG_RECORDS = MetricSpec(
     "trireme_index_lag_records", "gauge", "Updates in the log that a shard has not applied yet.", ("shard",)
 )
+INDEX_LAG_SECONDS = MetricSpec(
+    "trireme_index_lag_seconds",
+    "gauge",
+    "Age of the last update that a shard has applied, while there are newer ones in its log; else 0.",
+    ("shard",),
+    unit="seconds",
+)
+INDEX_DEAD_RATIO = MetricSpec(
+    "trireme_index_dead_ratio",
+    "gauge",
+    "Share of a shard's stored vectors that no search may return any more, 0 to 1.",
+    ("shard",),
+    unit="ratio",
+)
+INDEX_UPKEEP = MetricSpec(
+    "trireme_index_upkeep",
+    "counter",
+    "Things done to keep a shard quick: its delta covered by a graph or sealed, segments merged.",
+    ("shard", "done"),
+)
+INDEX_RECOVERY_SECONDS = MetricSpec(
+    "trireme_index_recovery_seconds",
+    "gauge",
+    "How long a shard took from the start of its process, or from its rebuild, until it served.",
+    ("shard",),
+    unit="seconds",
+)
+INDEX_SEGMENTS = MetricSpec("trireme_index_segments", "gauge", "Sealed segments of a shard.", ("shard",))
+INDEX_MEMORY_BYTES = MetricSpec(
+    "trireme_index_memory_bytes",
+    "gauge",
+    "Memory that a shard's parts take: vectors, graph, payload, documents.",
+    ("shard", "part"),
+    unit="bytes",
+)
 INDEX_SEARCH_SECONDS = MetricSpec(
-    "trireme_index_search_seconds", "histogram", "Time of one search inside a shard.", ("shard",), _SECONDS
+    "trireme_index_search_seconds",
+    "histogram",
+    "Time of one search inside a shard.",
+    ("shard",),
+    _SECONDS,
+    unit="seconds",
+)
+INDEX_SCANNED = MetricSpec(
+    "trireme_index_vectors_scanned", "counter", "Vectors that a shard's searches compared.", ("shard",)
+)
+INDEX_SHORT = MetricSpec(
+    "trireme_index_short_results", "counter", "Searches that found fewer items than match.", ("shard",)
+)
+INDEX_WIDENED = MetricSpec(
+    "trireme_index_widened_searches", "counter", "Searches that were repeated with more effort.", ("shard",)
+)
+INDEX_RECALL = MetricSpec(
+    "trireme_index_recall_ratio",
+    "gauge",
+    "Recall at 10 of recent queries against an exact scan, by weights of the halves, over the last probes.",
+    ("shard", "weights"),
+    unit="ratio",
+)
+INDEX_PROBES = MetricSpec("trireme_index_probes", "counter", "Queries that were repeated exactly.", ("shard",))
+INDEX_PROBE_SECONDS = MetricSpec(
+    "trireme_index_probe_seconds", "counter", "Time that such repetitions took.", ("shard",), unit="seconds"
 )
 INDEX_UPDATES = MetricSpec(
     "trireme_index_updates", "counter", "Updates by what became of them.", ("shard", "outcome")
+)
+INDEX_TOUCHES = MetricSpec(
+    "trireme_index_touches", "counter", "Documents that the gateways told as shown in an answer.", ("shard",)
 )
 
 ALL: tuple[MetricSpec, ...] = tuple(value for value in list(globals().values()) if isinstance(value, MetricSpec))

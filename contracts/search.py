@@ -33,7 +33,10 @@ class SearchRequest(Message, frozen=True, kw_only=True):
         deadline_ms: Unix time in ms after which an answer is of no use and the request is dropped.
         shards: which shards shall answer; None = all. A hedge asks only for the late ones.
         vector: float32 little-endian [dim of the space], the joint query.
+        words: the query's words for the lexical candidates, None when nobody asked with words.
+        lexical_weight: how much an item's lexical score counts; 0 = words are not looked up.
         text_dim: where the text half ends, so that a hit can tell how much each half gave.
+        exact: compare with every vector, without an index: for probes and comparisons.
     """
 
     WIRE: ClassVar[Literal["json", "msgpack"]] = "msgpack"
@@ -48,10 +51,19 @@ class SearchRequest(Message, frozen=True, kw_only=True):
     k: int
     filter: Filter = Filter()
     shards: tuple[int, ...] | None = None
+    words: str | None = None
+    lexical_weight: float = 0.0
+    exact: bool = False
 
 
 class ShardHit(msgspec.Struct, frozen=True, kw_only=True):
-    """One item found. `score = text_score + image_score`, the exact inner product; higher is better."""
+    """One item found.
+
+    Args:
+        score: `text_score + image_score + lexical_weight * lexical_score`; higher is better.
+        text_score, image_score: exact inner products of the halves.
+        lexical_score: from 0 (none of the query's words, or they were not looked up) to 1 (all of them).
+    """
 
     doc_id: str
     version: int
@@ -76,6 +88,7 @@ class ShardHit(msgspec.Struct, frozen=True, kw_only=True):
     swallows: str | None = None
     machine_caption: str | None = None
     captioned_by: str | None = None
+    lexical_score: float = 0.0
 
 
 class SearchReply(Message, frozen=True, kw_only=True):

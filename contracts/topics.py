@@ -9,9 +9,9 @@ DOCUMENT_STATUS = "document_status"
 SEARCH_REQUESTS = "search_req"
 SEARCH_REPLIES = "search_res"
 DEAD_LETTERS = "dlq_embeddings"
-INDEX_TOUCHES = "index_touches"
 INDEX_GENERATIONS = "index_generations"
 
+FILE_PARTITIONS = 24
 STATUS_PARTITIONS = 12
 REPLY_PARTITIONS = 32
 REPLICA_GROUPS = 2
@@ -56,6 +56,11 @@ def index_updates(generation: str) -> str:
     return f"index_updates.{generation}"
 
 
+def index_touches(generation: str) -> str:
+    """Topic that tells which of a generation's documents answers have shown; partition = shard."""
+    return f"index_touches.{generation}"
+
+
 def retry_topic(stage: Stage, delay_s: int) -> str:
     """Delay topic of a stage."""
     return f"retry.{stage}.{delay_s}s"
@@ -69,7 +74,7 @@ def bulk_topic(stage: Stage) -> str:
 def fixed_topics() -> tuple[TopicSpec, ...]:
     """All topics that exist whatever the generations are."""
     return (
-        TopicSpec(FILE_ADDED, 24, "delete", 7 * _DAY_S, "all"),
+        TopicSpec(FILE_ADDED, FILE_PARTITIONS, "delete", 7 * _DAY_S, "all"),
         TopicSpec(EMBEDDINGS, 24, "delete", 7 * _DAY_S, "all"),
         *(TopicSpec(bulk_topic(stage), 24, "delete", 7 * _DAY_S, "all") for stage in BULK_STAGES),
         TopicSpec(DOCUMENT_STATUS, STATUS_PARTITIONS, "compact", None, "all"),
@@ -92,5 +97,5 @@ def generation_topics(generation: str, n_shards: int) -> tuple[TopicSpec, ...]:
     """
     return (
         TopicSpec(index_updates(generation), n_shards, "delete", 14 * _DAY_S, "all"),
-        TopicSpec(INDEX_TOUCHES, n_shards, "delete", 3 * _DAY_S, "1"),
+        TopicSpec(index_touches(generation), n_shards, "delete", 3 * _DAY_S, "1"),
     )

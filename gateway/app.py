@@ -20,6 +20,7 @@ from gateway.clients.meter import PrometheusMeter
 from gateway.clients.readiness import ReadinessCheck
 from gateway.clients.reply_bus import ReplyBus
 from gateway.clients.status_fold import StatusFold
+from gateway.clients.touches import KafkaTouches
 from gateway.core.clock import Clock
 from gateway.core.hedging import HedgeAllowance
 from gateway.core.links import Links
@@ -115,7 +116,10 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         secret = settings.link_secret or secrets.token_urlsafe(32)
         links = Links(UrlSigner(secret.encode()), clock)
         meter = PrometheusMeter(metrics)
-        search_flow = _search_flow(settings, encoder, bus, cache, generations, links, meter, clock)
+        producer = KafkaProducer(settings.kafka_bootstrap, f"{settings.process}-door")
+        closing.push_async_callback(asyncio.to_thread, producer.close)
+        touches = await closing.enter_async_context(KafkaTouches(producer, metrics, clock).running())
+        search_flow = _search_flow(settings, encoder, bus, cache, generations, links, meter, touches, clock)
         generators = GeneratorChoice(
             triton, LlamaGenerator(triton), ExtractiveGenerator(encoder), monotonic_s=clock.monotonic_s
         )
@@ -133,8 +137,6 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         )
         status.start()
         closing.push_async_callback(asyncio.to_thread, status.stop)
-        producer = KafkaProducer(settings.kafka_bootstrap, f"{settings.process}-door")
-        closing.push_async_callback(asyncio.to_thread, producer.close)
         publisher = DocumentPublisher(store, producer, await read_log_epoch(store))
         yield Services(
             clock=clock,
@@ -173,6 +175,7 @@ def _search_flow(
     generations: GenerationWatch,
     links: Links,
     meter: PrometheusMeter,
+    touches: KafkaTouches,
     clock: Clock,
 ) -> SearchFlow:
     shard_health = ShardHealth(clock.monotonic_s, answer_within_s=settings.shard_deadline_ms / 1000)
@@ -192,6 +195,7 @@ def _search_flow(
         generations=generations,
         links=links,
         meter=meter,
+        shown=touches,
         clock=clock,
         space_id=encoder.space.space_id,
         text_dim=encoder.space.text_dim,

@@ -63,6 +63,7 @@ class GatewaySettings(ProcessSettings):
     weight_text_text: float = 1.0
     weight_text_image: float = 1.0
     weight_image_image: float = 1.0
+    weight_lexical: float = Field(default=Weights().lexical, ge=0, le=10)
 
     link_secret: str = ""
     status_db: str = ".trireme/data/gateway-status.sqlite"
@@ -99,4 +100,4 @@ class GatewaySettings(ProcessSettings):
 
     def weights(self) -> Weights:
         """Ranking weights for queries that bring none."""
-        return Weights(self.weight_text_text, self.weight_text_image, self.weight_image_image)
+        return Weights(self.weight_text_text, self.weight_text_image, self.weight_image_image, self.weight_lexical)

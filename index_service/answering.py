@@ -4,7 +4,7 @@ No Kafka client and no clock: records in, replies out.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.codec import decode
@@ -13,11 +13,14 @@ from contracts.search import SearchReply, SearchRequest
 from contracts.topics import REPLY_PARTITIONS
 from contracts.trace import TraceContext
 from index_service.hosted import HostedShard
+from index_service.parts import Found
 from index_service.queries import Query, read_query
 from runtime.kafka import Record
 from runtime.telemetry import get_logger, trace_of
 
 _LOG = get_logger(__name__)
+
+Searched = Callable[[int, Sequence[Query], Sequence[Found]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,18 @@ class Answerer:
     Args:
         hosted: shards by number.
         group: replica group that the replies name.
+        searched: hears of every batch of queries and what was found, by shard.
     """
 
-    def __init__(self, hosted: Mapping[int, HostedShard], group: int) -> None:
+    def __init__(
+        self,
+        hosted: Mapping[int, HostedShard],
+        group: int,
+        searched: Searched = lambda _shard, _asked, _found: None,
+    ) -> None:
         self._hosted = hosted
         self._group = group
+        self._searched = searched
 
     def answer(self, records: Sequence[Record], now_ms: int) -> tuple[list[Reply], Tally]:
         """One reply per request and asked shard; none for a request that is past its deadline or unreadable.
@@ -112,6 +122,7 @@ class Answerer:
         applied_offset, items = hosted.applied_offset, hosted.shard.n_items
         results = hosted.shard.search([query for _, query in queries])
         search_ms = (time.perf_counter() - started) * 1000
+        self._searched(hosted.spec.shard, [query for _, query in queries], results)
         return [
             Reply(
                 SearchReply(

@@ -1,4 +1,4 @@
-"""A numpy array that grows at its end, for values that are addressed by slot."""
+"""A numpy array that grows at its end."""
 
 from typing import Any
 
@@ -9,11 +9,15 @@ _FIRST_CAPACITY = 1024
 
 
 class Column:
-    """One value per slot. Appending costs O(1) on average, because the room behind it doubles."""
+    """One value per slot or per document. Appending costs O(1) on average: the room behind it doubles.
 
-    def __init__(self, dtype: DTypeLike) -> None:
-        self._room: NDArray[Any] = np.zeros(_FIRST_CAPACITY, dtype=dtype)
-        self._n = 0
+    Args:
+        values: to begin with; kept, not copied, until something is appended.
+    """
+
+    def __init__(self, dtype: DTypeLike, values: NDArray[Any] | None = None) -> None:
+        self._room: NDArray[Any] = np.zeros(_FIRST_CAPACITY, dtype=dtype) if values is None else values
+        self._n = 0 if values is None else len(values)
 
     def __len__(self) -> int:
         return self._n

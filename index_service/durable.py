@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -13,6 +13,7 @@ from contracts.errors import BadMessage
 
 _CHUNK_BYTES = 1 << 20
 _LENGTH_BYTES = 4
+_M = TypeVar("_M", bound=msgspec.Struct)
 
 
 class FileSum(msgspec.Struct, frozen=True):
@@ -81,6 +82,43 @@ def read_frames(path: Path) -> Iterator[bytes]:
             if len(head) < _LENGTH_BYTES or len(frame) < length:
                 raise BadMessage(f"The file {path.name} ends within a record.")
             yield frame
+
+
+def sync_file(path: Path) -> None:
+    """Make the contents of a file that another library wrote durable."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+class _Sealed(msgspec.Struct, frozen=True):
+    """A description as it lies on disk, with the SHA-256 of its own bytes."""
+
+    sha256: str
+    manifest: msgspec.Raw
+
+
+def write_sealed(path: Path, manifest: msgspec.Struct) -> str:
+    """Write a description of other files into a new file; returns the SHA-256 by which it is known."""
+    data = msgspec.json.encode(manifest)
+    sha256 = hashlib.sha256(data).hexdigest()
+    with SummedFile(path) as file:
+        file.write(msgspec.json.encode(_Sealed(sha256, msgspec.Raw(data))))
+    return sha256
+
+
+def read_sealed(path: Path, kind: type[_M]) -> tuple[_M, str]:
+    """What `write_sealed` wrote, and its SHA-256.
+
+    Raises:
+        OSError: it cannot be read.
+        msgspec.DecodeError: it is no such description.
+        BadMessage: it is not as it was written.
+    """
+    sealed = msgspec.json.decode(path.read_bytes(), type=_Sealed)
+    data = bytes(sealed.manifest)
+    if hashlib.sha256(data).hexdigest() != sealed.sha256:
+        raise BadMessage(f"The file {path.name} is damaged.")
+    return msgspec.json.decode(data, type=kind), sealed.sha256
 
 
 def sync_directory(path: Path) -> None:

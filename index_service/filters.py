@@ -1,11 +1,14 @@
-"""Filters as bitmaps: which slots match a tenant and a `Filter`.
+"""Filters as bitmaps: which slots of a part match a tenant and a `Filter`, dead or alive.
 
-One small integer column per filterable field; names are numbered as they appear. Matching is vectorised over
-all slots, so its cost does not depend on how many match.
+One small integer per document and filterable field (names are numbered as they appear), and one per slot for
+what differs between a document's items. Matching is vectorised, so its cost does not depend on how many match.
+Document ids are no column: the shard knows which slots a document has.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,80 +16,155 @@ from contracts.items import ItemKind
 from contracts.search import Filter
 from index_service.columns import Column
 from index_service.payloads import DocumentFields
-from index_service.slots import SlotTable
-
-Selected = NDArray[np.bool_]
 
 _KIND_CODES: dict[ItemKind, int] = {"text": 0, "picture": 1}
+_NAMED = ("tenants", "collections", "content_types")
+_NUMBERED = {
+    "kinds": np.uint8,
+    "added_ms": np.int64,
+    "order": np.uint64,
+    "serials": np.int64,
+    "firsts": np.int64,
+    "owners": np.int32,
+}
 
 
-class _NameColumn:
-    """A name per slot, kept as its number."""
+class NameColumn:
+    """A name per document, kept as its number."""
 
-    def __init__(self) -> None:
-        self._codes: dict[str, int] = {}
-        self._column = Column(np.int32)
+    def __init__(self, names: Sequence[str] = (), codes: NDArray[Any] | None = None) -> None:
+        self._codes = {name: code for code, name in enumerate(names)}
+        self._column = Column(np.int32, codes)
 
-    def extend(self, name: str, n: int) -> None:
-        self._column.extend(self._codes.setdefault(name, len(self._codes)), n)
+    @property
+    def names(self) -> list[str]:
+        """The names, by number."""
+        return list(self._codes)
 
-    def any_of(self, names: Iterable[str]) -> Selected:
+    @property
+    def codes(self) -> NDArray[np.int32]:
+        """The numbers, one per document."""
+        return self._column.values
+
+    def append(self, name: str) -> None:
+        """Add one document's name."""
+        self._column.extend(self._codes.setdefault(name, len(self._codes)), 1)
+
+    def any_of(self, names: Iterable[str]) -> NDArray[np.bool_] | bool:
+        """Which documents have one of these names; a plain True or False where it is all or none."""
         codes = [self._codes[name] for name in names if name in self._codes]
+        if not codes:
+            return False
+        if len(codes) == len(self._codes):
+            return True
         values = self._column.values
         return values == codes[0] if len(codes) == 1 else np.isin(values, codes)
 
 
 class FilterColumns:
-    """The filterable fields of every slot, and the key that orders slots of equal score."""
+    """What is filtered by, and which slots belong to which document: `owners` numbers a part's documents."""
 
     def __init__(self) -> None:
-        self._tenants = _NameColumn()
-        self._collections = _NameColumn()
-        self._content_types = _NameColumn()
-        self._kinds = Column(np.uint8)
-        self._added_ms = Column(np.int64)
-        self._order = Column(np.uint64)
+        self._names = {field: NameColumn() for field in _NAMED}
+        self._columns = {field: Column(dtype) for field, dtype in _NUMBERED.items()}
+        # Documents by ascending serial, or None where they lie so: what grows does, what was merged may not.
+        self._by_serial: NDArray[np.int64] | None = None
 
     @property
-    def order(self) -> NDArray[np.uint64]:
-        """First 8 bytes of each slot's document id: sorting by it sorts by document id, up to that prefix."""
-        return self._order.values
+    def n_slots(self) -> int:
+        """Slots so far."""
+        return len(self._columns["owners"])
 
-    def extend(self, doc_id: str, fields: DocumentFields, kinds: Sequence[ItemKind]) -> None:
-        """Append the slots of a document's items."""
-        n = len(kinds)
-        self._tenants.extend(fields.tenant, n)
-        self._collections.extend(fields.collection, n)
-        self._content_types.extend(fields.content_type, n)
-        self._kinds.extend([_KIND_CODES[kind] for kind in kinds], n)
-        self._added_ms.extend(fields.added_ms, n)
-        self._order.extend(int.from_bytes(doc_id.encode()[:8].ljust(8, b"\0"), "big"), n)
+    @property
+    def n_documents(self) -> int:
+        """Documents so far."""
+        return len(self._columns["serials"])
 
-    def select(self, tenant: str, wanted: Filter, slots: SlotTable) -> Selected:
-        """Live slots of `tenant` that match the filter, bool [n_slots].
+    @property
+    def owners(self) -> NDArray[np.int32]:
+        """The document of each slot, as its number in this part."""
+        return self._columns["owners"].values
+
+    @property
+    def serials(self) -> NDArray[np.int64]:
+        """The serial of each document."""
+        return self._columns["serials"].values
+
+    def order(self, slots: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """First 8 bytes of the slots' document ids: sorts by document id, up to that prefix."""
+        chosen: NDArray[np.uint64] = self._columns["order"].values[self.owners[slots]]
+        return chosen
+
+    def append(self, doc_id: str, serial: int, fields: DocumentFields, kinds: Sequence[ItemKind]) -> int:
+        """Append a document and the slots of its items; returns its first slot."""
+        first, n = self.n_slots, len(kinds)
+        self._names["tenants"].append(fields.tenant)
+        self._names["collections"].append(fields.collection)
+        self._names["content_types"].append(fields.content_type)
+        for field, value in (
+            ("added_ms", fields.added_ms),
+            ("order", int.from_bytes(doc_id.encode()[:8].ljust(8, b"\0"), "big")),
+            ("firsts", first),
+        ):
+            self._columns[field].extend(value, 1)
+        self._columns["owners"].extend(self.n_documents, n)
+        self._columns["kinds"].extend([_KIND_CODES[kind] for kind in kinds], n)
+        self._columns["serials"].extend(serial, 1)
+        return first
+
+    def place(self, serial: int) -> tuple[int, int] | None:
+        """Number and first slot of the document that a put with this serial brought, or None."""
+        serials = self.serials
+        number = int(np.searchsorted(serials, serial, sorter=self._by_serial))
+        if number < len(serials) and self._by_serial is not None:
+            number = int(self._by_serial[number])
+        if number >= len(serials) or serials[number] != serial:
+            return None
+        return number, int(self._columns["firsts"].values[number])
+
+    def select(self, tenant: str, wanted: Filter) -> NDArray[np.bool_] | bool:
+        """Slots of `tenant` that match the filter, its document ids left aside: bool [n_slots], or all or none.
 
         Times count from `added_after_ms` (included) to `added_before_ms` (excluded).
         """
-        selected = slots.live & self._tenants.any_of((tenant,))
-        if wanted.doc_ids is not None:
-            selected &= _slots_of(wanted.doc_ids, slots)
+        documents: NDArray[np.bool_] | bool = self._names["tenants"].any_of((tenant,))
         if wanted.collections is not None:
-            selected &= self._collections.any_of(wanted.collections)
+            documents = documents & self._names["collections"].any_of(wanted.collections)
         if wanted.content_types is not None:
-            selected &= self._content_types.any_of(wanted.content_types)
-        if wanted.kinds is not None:
-            selected &= np.isin(self._kinds.values, [_KIND_CODES[kind] for kind in wanted.kinds])
+            documents = documents & self._names["content_types"].any_of(wanted.content_types)
         if wanted.added_after_ms is not None:
-            selected &= self._added_ms.values >= wanted.added_after_ms
+            documents = documents & (self._columns["added_ms"].values >= wanted.added_after_ms)
         if wanted.added_before_ms is not None:
-            selected &= self._added_ms.values < wanted.added_before_ms
+            documents = documents & (self._columns["added_ms"].values < wanted.added_before_ms)
+        selected = documents if isinstance(documents, bool) else documents[self.owners]
+        if wanted.kinds is not None:
+            codes = [_KIND_CODES[kind] for kind in wanted.kinds]
+            selected = selected & np.isin(self._columns["kinds"].values, codes)
         return selected
 
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything as arrays, for a file; `from_arrays` reads them back."""
+        arrays = {field: column.values for field, column in self._columns.items()}
+        for field, column in self._names.items():
+            arrays[field] = column.codes
+            arrays[f"{field}.names"] = np.frombuffer(msgspec.json.encode(column.names), dtype=np.uint8)
+        return arrays
 
-def _slots_of(doc_ids: Iterable[str], slots: SlotTable) -> Selected:
-    selected = np.zeros(slots.n_slots, dtype=np.bool_)
-    for doc_id in doc_ids:
-        entry = slots.get(doc_id)
-        if entry is not None:
-            selected[entry.first : entry.first + entry.n] = True
-    return selected
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> "FilterColumns":
+        """What `to_arrays` gave.
+
+        Raises:
+            KeyError, ValueError: something is missing, or of another shape (`DecodeError` is a `ValueError`).
+        """
+        columns = cls()
+        columns._columns = {
+            field: Column(dtype, arrays[field].astype(dtype)) for field, dtype in _NUMBERED.items()
+        }
+        for field in _NAMED:
+            names = msgspec.json.decode(arrays[f"{field}.names"].tobytes(), type=list[str])
+            columns._names[field] = NameColumn(names, arrays[field].astype(np.int32))
+        serials = columns.serials
+        if not np.all(serials[1:] > serials[:-1]):
+            columns._by_serial = np.argsort(serials)
+        return columns

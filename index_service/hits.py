@@ -21,6 +21,7 @@ class Candidate:
     score: float
     text_score: float
     image_score: float
+    lexical_score: float
 
 
 def top_hits(candidates: list[Candidate], k: int) -> tuple[ShardHit, ...]:
@@ -36,6 +37,7 @@ def top_hits(candidates: list[Candidate], k: int) -> tuple[ShardHit, ...]:
             score=candidate.score,
             text_score=candidate.text_score,
             image_score=candidate.image_score,
+            lexical_score=candidate.lexical_score,
             collection=candidate.fields.collection,
             source_key=candidate.fields.source_key,
             content_type=candidate.fields.content_type,

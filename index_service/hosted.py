@@ -1,9 +1,11 @@
 """A shard as a process hosts it: the pure shard, its place in the log, and what waits to be settled."""
 
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from contracts.items import IndexUpdate
+from index_service.access import AccessDays
 from index_service.shard import Shard
 from index_service.snapshot import LogPosition, write_snapshot
 from index_service.spec import ShardSpec
@@ -15,12 +17,14 @@ class Parked:
     """An update whose claimed items are not (or no longer) in the store as the claim describes them.
 
     Args:
+        cause: short stable code of what is wrong with the items; `reason` says it in a sentence.
         until: end of the log as seen after it was parked, None until then. If nothing equal or newer of the
             document has come by there, the items are lost; before, a newer update may have removed them.
     """
 
     record: Record
     update: IndexUpdate
+    cause: str
     reason: str
     until: int | None = None
 
@@ -34,6 +38,11 @@ class HostedShard:
         position: None until the log was reached for the first time.
         replay_end: end of the log at the start; the shard serves once `position` has passed it.
         log_end: end of the log as last seen.
+        access: on which day each document was last seen in an answer.
+        rebuild_wanted: somebody asked for a rebuild from the object store.
+        rebuilds: rebuilds so far.
+        applied_ms: when the last record that was read had been written, by Kafka's clock.
+        files: held while a snapshot is written or read, and while files that none names are removed.
     """
 
     spec: ShardSpec
@@ -45,6 +54,11 @@ class HostedShard:
     caught_up: bool = False
     unsaved_updates: int = 0
     parked: list[Parked] = field(default_factory=list)
+    access: AccessDays = field(default_factory=AccessDays)
+    rebuild_wanted: bool = False
+    rebuilds: int = 0
+    applied_ms: int = 0
+    files: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def applied_offset(self) -> int | None:
@@ -57,6 +71,10 @@ class HostedShard:
     def lag(self) -> int:
         """Updates in the log that are not applied yet, as last seen."""
         return max(0, self.log_end - (self.position.next_offset if self.position else 0))
+
+    def lag_s(self, now_ms: int) -> float:
+        """How old the newest update is that was applied, while there are newer ones in the log; else 0."""
+        return max(0.0, (now_ms - self.applied_ms) / 1000) if self.lag and self.applied_ms else 0.0
 
     def reach(self, next_offset: int) -> None:
         """Note that everything before `next_offset` is dealt with."""
@@ -97,6 +115,7 @@ class HostedShard:
             return None
         next_offset = min([self.position.next_offset, *(parked.record.offset for parked in self.parked)])
         position = LogPosition(self.position.identity, next_offset)
-        path = write_snapshot(self.directory, self.spec, self.shard.contents, position, now_ms)
+        with self.files:
+            path = write_snapshot(self.directory, self.spec, self.shard.parts(), position, now_ms)
         self.unsaved_updates = 0
         return path

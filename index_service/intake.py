@@ -35,6 +35,11 @@ class Taken:
 class _NotAsClaimed(Exception):
     """The claimed items are not in the store, or are others than the claim describes."""
 
+    def __init__(self, cause: str, reason: str) -> None:
+        super().__init__(reason)
+        self.cause = cause
+        self.reason = reason
+
 
 def take(hosted: HostedShard, record: Record, fetch: Fetch, at_ms: int) -> Taken:
     """Apply one record to its shard and advance the shard's position.
@@ -55,7 +60,7 @@ def take(hosted: HostedShard, record: Record, fetch: Fetch, at_ms: int) -> Taken
         raise
     except _NotAsClaimed as exc:
         assert update is not None
-        hosted.parked.append(Parked(record, update, str(exc)))
+        hosted.parked.append(Parked(record, update, exc.cause, exc.reason))
         hosted.advance(record.offset + 1)
         return Taken("parked", [])
     except Exception as exc:  # noqa: BLE001 - one record must never stop the shard; logged and dead-lettered
@@ -73,8 +78,8 @@ def settle_parked(hosted: HostedShard, at_ms: int) -> list[Notice]:
     notices: list[Notice] = []
     for lost in hosted.take_settled():
         trace = trace_of(lost.record.headers)
-        _log_refusal(hosted, lost.record, "items_missing", lost.reason, None)
-        notices += refused_notices(lost.record, lost.update, "items_missing", lost.reason, trace, at_ms)
+        _log_refusal(hosted, lost.record, lost.cause, lost.reason, None)
+        notices += refused_notices(lost.record, lost.update, lost.cause, lost.reason, trace, at_ms)
     return notices
 
 
@@ -82,9 +87,10 @@ def _claimed(claim: ClaimCheck, fetch: Fetch) -> ItemSet:
     try:
         return read_claim(claim, fetch(claim.key))
     except NotFound as exc:
-        raise _NotAsClaimed("The document's items are no longer in the object store.") from exc
+        reason = "The document's items are no longer in the object store."
+        raise _NotAsClaimed("items_missing", reason) from exc
     except BadMessage as exc:
-        raise _NotAsClaimed(exc.message) from exc
+        raise _NotAsClaimed("items_altered", exc.message) from exc
 
 
 def _log_refusal(hosted: HostedShard, record: Record, cause: str, reason: str, error: Exception | None) -> None:

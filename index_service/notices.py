@@ -14,7 +14,7 @@ from contracts.keys import item_key
 from contracts.status import StageEvent, status_key
 from contracts.topics import DEAD_LETTERS, DOCUMENT_STATUS, STATUS_PARTITIONS
 from contracts.trace import TraceContext
-from index_service.shard import Applied
+from index_service.parts import Applied
 from runtime.kafka import Record
 
 # Base64 in JSON makes a payload a third longer; Kafka takes records of up to 1 MB.

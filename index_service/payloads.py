@@ -1,10 +1,8 @@
 """What a hit shows: one small record per slot, and the document's own fields once per document.
 
 Payloads are kept encoded: compact in memory, unseen by Python's garbage collector, and written to a snapshot
-as they are. They are decoded for hits only. Vectors live in the segment.
+as they are. They are decoded for hits only.
 """
-
-from collections.abc import Iterable
 
 import msgspec
 
@@ -83,27 +81,6 @@ def decode_payload(data: bytes) -> Payload:
     return _DECODER.decode(data)
 
 
-class PayloadStore:
-    """Encoded payloads by slot."""
-
-    def __init__(self) -> None:
-        self._encoded: list[bytes] = []
-
-    def __len__(self) -> int:
-        return len(self._encoded)
-
-    def extend(self, payloads: Iterable[bytes]) -> None:
-        """Append the payloads of new slots."""
-        self._encoded.extend(payloads)
-
-    def encoded(self, slot: int) -> bytes:
-        """A slot's payload, encoded."""
-        return self._encoded[slot]
-
-    def slice(self, first: int, n: int) -> tuple[bytes, ...]:
-        """Payloads of consecutive slots."""
-        return tuple(self._encoded[first : first + n])
-
-    def forget(self, first: int, n: int) -> None:
-        """Free the payloads of slots that died; the slots keep their numbers."""
-        self._encoded[first : first + n] = [b""] * n
+def words_of(payload: Payload) -> str:
+    """What a lexical index reads of an item: its text, the heading above it, and captions, a machine's too."""
+    return "\n".join(filter(None, (payload.heading, payload.caption, payload.text, payload.machine_caption)))

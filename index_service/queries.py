@@ -7,17 +7,28 @@ from numpy.typing import NDArray
 
 from contracts.errors import BadMessage, SpaceMismatch
 from contracts.search import MAX_K, Filter, SearchRequest
+from index_service.lexical.wanted import Wanted, wanted
 from index_service.spec import ShardSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """One checked query. `vector` is float32 [dim]; the tenant sees only its own items."""
+    """One checked query; the tenant sees only its own items.
+
+    Args:
+        vector: float32 [dim].
+        terms: of its words, None when they are not looked up.
+        lexical_weight: of the lexical score; 0 without terms.
+        exact: compare with every vector that matches, whatever it costs.
+    """
 
     tenant: str
     vector: NDArray[np.float32]
     k: int
     filter: Filter
+    terms: Wanted | None = None
+    lexical_weight: float = 0.0
+    exact: bool = False
 
 
 def read_query(request: SearchRequest, spec: ShardSpec) -> Query:
@@ -25,7 +36,8 @@ def read_query(request: SearchRequest, spec: ShardSpec) -> Query:
 
     Raises:
         SpaceMismatch: the request's vector belongs to another space, or has another width.
-        BadMessage: it asks for another generation, its k is out of range, or its vector is not finite.
+        BadMessage: it asks for another generation, its k is out of range, its vector or its lexical weight is
+            not finite, or that weight is negative.
     """
     if request.space_id != spec.space_id:
         raise SpaceMismatch(f"A query of space {request.space_id} cannot search an index of {spec.space_id}.")
@@ -41,4 +53,15 @@ def read_query(request: SearchRequest, spec: ShardSpec) -> Query:
     vector = np.frombuffer(request.vector, dtype="<f4")
     if not np.isfinite(vector).all():
         raise BadMessage("The query's vector holds values that are not finite numbers.")
-    return Query(tenant=request.tenant, vector=vector, k=request.k, filter=request.filter)
+    if not 0 <= request.lexical_weight < np.inf:
+        raise BadMessage(f"A lexical weight is a finite number from 0 on, not {request.lexical_weight}.")
+    terms = wanted(request.words) if request.words and request.lexical_weight else None
+    return Query(
+        tenant=request.tenant,
+        vector=vector,
+        k=request.k,
+        filter=request.filter,
+        terms=terms or None,
+        lexical_weight=request.lexical_weight if terms else 0.0,
+        exact=request.exact,
+    )

@@ -11,13 +11,13 @@ import numpy as np
 
 from contracts.codec import decode
 from contracts.errors import NotFound, TriremeError
-from contracts.ids import shard_of
 from contracts.items import IndexUpdate, ItemSet
-from contracts.keys import item_prefix
-from index_service.contents import Contents, StoredDocument
+from index_service.documents import StoredDocument
+from index_service.kinds.parameters import IndexParameters
 from index_service.notices import Notice, applied_notice
-from index_service.shard import Shard
+from index_service.shard import DEFAULTS, Shard
 from index_service.spec import ShardSpec
+from index_service.stored import newest_items
 from runtime.object_store import ObjectStore
 from runtime.telemetry import get_logger
 
@@ -26,7 +26,12 @@ _CONCURRENT_GETS = 8
 
 
 async def rebuild(
-    spec: ShardSpec, store: ObjectStore, at_ms: int, *, tombstones: Iterable[StoredDocument] = ()
+    spec: ShardSpec,
+    store: ObjectStore,
+    at_ms: int,
+    *,
+    parameters: IndexParameters = DEFAULTS,
+    tombstones: Iterable[StoredDocument] = (),
 ) -> tuple[Shard, list[Notice]]:
     """A shard with the newest stored items of each of its documents, and the stage events that say so.
 
@@ -39,13 +44,11 @@ async def rebuild(
     Raises:
         DependencyDown: the object store does not answer.
     """
-    contents = Contents(spec.dim)
+    shard = Shard(spec, parameters)
     for document in tombstones:
-        contents.put(document, np.empty((0, spec.dim), dtype=np.float16), ())
-    shard = Shard(spec, contents)
+        shard.put(document, np.empty((0, spec.dim), dtype=np.float16), ())
     notices: list[Notice] = []
-    newest = await _newest_keys(spec, store)
-    keys = sorted(newest.values())
+    keys = sorted(items.key for items in (await newest_items(spec, store)).values())
     for start in range(0, len(keys), _CONCURRENT_GETS):
         batch = keys[start : start + _CONCURRENT_GETS]
         for key, data in zip(batch, await asyncio.gather(*(_get(store, key) for key in batch)), strict=True):
@@ -63,21 +66,6 @@ async def rebuild(
                 notices.append(notice)
     _LOG.info("shard_rebuilt", shard=spec.shard, documents=len(keys), items=shard.n_items)
     return shard, notices
-
-
-async def _newest_keys(spec: ShardSpec, store: ObjectStore) -> dict[str, str]:
-    """Key of the highest (version, revision) of each document of the shard."""
-    newest: dict[str, tuple[tuple[int, int], str]] = {}
-    prefix = item_prefix(spec.generation)
-    async for meta in store.list(prefix):
-        doc_id, _, order = meta.key.removeprefix(prefix).partition("/")
-        version, _, revision = order.partition(".")
-        if not (version.isdigit() and revision.isdigit()) or shard_of(doc_id, spec.n_shards) != spec.shard:
-            continue
-        place = (int(version), int(revision))
-        if doc_id not in newest or place > newest[doc_id][0]:
-            newest[doc_id] = (place, meta.key)
-    return {doc_id: key for doc_id, (_, key) in newest.items()}
 
 
 async def _get(store: ObjectStore, key: str) -> bytes | None:

@@ -9,7 +9,6 @@ from typing import Literal
 from index_service.hosted import HostedShard
 from index_service.notices import Notice
 from index_service.rebuild import rebuild
-from index_service.shard import Shard
 from index_service.snapshot import LogPosition, newest_snapshot
 from runtime.object_store import ObjectStore
 from runtime.telemetry import get_logger
@@ -34,10 +33,10 @@ def plan_start(position: LogPosition | None, identity: str, first: int, end: int
 
 def load(hosted: HostedShard) -> None:
     """Give a hosted shard what its newest whole snapshot holds, if it has one."""
-    loaded = newest_snapshot(hosted.directory, hosted.spec)
+    with hosted.files:
+        loaded = newest_snapshot(hosted.directory, hosted.spec, hosted.shard.parameters)
     if loaded is not None:
-        contents, hosted.position = loaded
-        hosted.shard = Shard(hosted.spec, contents)
+        hosted.shard, hosted.position = loaded.shard, loaded.position
         _LOG.info(
             "snapshot_loaded",
             shard=hosted.spec.shard,
@@ -57,17 +56,23 @@ def enter_log(
         DependencyDown: a rebuild is needed and the object store does not answer; nothing was changed.
     """
     notices: list[Notice] = []
-    if plan_start(hosted.position, identity, first, end) == "rebuild":
+    if hosted.rebuild_wanted or plan_start(hosted.position, identity, first, end) == "rebuild":
         same_log = hosted.position is not None and hosted.position.identity == identity
         _LOG.info(
             "shard_rebuild", shard=hosted.spec.shard, snapshot=hosted.position is not None, same_log=same_log
         )
-        tombstones = hosted.shard.contents.tombstones() if same_log else []
+        tombstones = hosted.shard.tombstones() if same_log else []
+        # What somebody asked to have rebuilt still joins up with the log, and answers until the new one is there.
+        hosted.caught_up = hosted.caught_up and hosted.rebuild_wanted
+        hosted.shard, notices = asyncio.run(
+            rebuild(hosted.spec, store, at_ms, parameters=hosted.shard.parameters, tombstones=tombstones)
+        )
         hosted.caught_up = False
-        hosted.shard, notices = asyncio.run(rebuild(hosted.spec, store, at_ms, tombstones=tombstones))
         hosted.position = LogPosition(identity, first)
         hosted.parked = []
         hosted.unsaved_updates += 1
+        hosted.rebuild_wanted = False
+        hosted.rebuilds += 1
     assert hosted.position is not None
     hosted.replay_end = end
     hosted.see_log_end(end)

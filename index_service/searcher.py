@@ -15,7 +15,7 @@ from contracts.topics import SEARCH_REPLIES, SEARCH_REQUESTS
 from index_service.answering import Answerer, Reply
 from index_service.backoff import Backoff
 from index_service.polling import poll_batch
-from index_service.segment import use_faiss_threads
+from index_service.vectors import use_faiss_threads
 from runtime.kafka import Record, assigned_consumer, log_bounds, to_record
 from runtime.kafka_producer import KafkaProducer
 from runtime.telemetry import Metrics, get_logger

@@ -4,10 +4,22 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+import msgspec
+from pydantic import Field, PlainValidator, model_validator
 
 from contracts.topics import REPLICA_GROUPS
+from index_service.kinds.parameters import IndexParameters
 from runtime.settings import ProcessSettings
+
+
+def _parameters(value: object) -> IndexParameters:
+    """Parameters from JSON; a misspelt one is an error."""
+    if isinstance(value, IndexParameters):
+        return value
+    try:
+        return msgspec.json.decode(str(value), type=IndexParameters)
+    except msgspec.DecodeError as exc:
+        raise ValueError(str(exc)) from exc
 
 
 class IndexSettings(ProcessSettings):
@@ -19,6 +31,8 @@ class IndexSettings(ProcessSettings):
         generation, n_shards: the generation it is part of.
         snapshot_dir: local directory of its snapshots; never shared with another process.
         snapshot_every_updates: a snapshot is written after this many updates, and at the end.
+        index: how segments are laid out and searched, as JSON; `IndexParameters` explains each field.
+        build_threads: threads that building an index may use.
         cpu_limit_cores: cores that 100 percent of `faiss_index_cpu` stand for.
         faiss_threads: threads that a search may use.
         read_only: a replica: writes no status and no dead letters, the primary does.
@@ -29,9 +43,11 @@ class IndexSettings(ProcessSettings):
     generation: str = Field(pattern=r"^[a-z0-9-]+$")
     n_shards: int = Field(ge=1)
     snapshot_dir: Path
-    snapshot_every_updates: int = Field(default=2000, ge=1)
+    snapshot_every_updates: int = Field(default=10_000, ge=1)
+    index: Annotated[IndexParameters, PlainValidator(_parameters)] = IndexParameters()
     cpu_limit_cores: float = Field(default=float(os.cpu_count() or 1), gt=0)
     faiss_threads: int = Field(default=1, ge=1)
+    build_threads: int = Field(default=1, ge=1)
     read_only: bool = False
 
     @model_validator(mode="after")

@@ -1,85 +1,79 @@
-"""One shard: applies updates in the order of (version, revision) and answers searches exactly.
+"""One shard: applies updates in the order of (version, revision), and answers searches.
 
-No Kafka, no files, no clock. One thread applies updates; any thread may search meanwhile, and sees each
-document either before or after an update, never in between.
+No Kafka, no clock; files only where a sealed segment has them mapped. One thread applies updates, one searches,
+one seals and merges (`upkeep`). A search sees each document either before or after an update, never in between.
 """
 
 import threading
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts.errors import BadMessage
-from contracts.items import IndexUpdate, ItemSet
-from contracts.search import Filter, ShardHit
-from index_service.contents import Contents
-from index_service.hits import Candidate, top_hits
-from index_service.payloads import DocumentFields
+from contracts.items import IndexUpdate, ItemKind, ItemSet
+from index_service.batch_search import BatchSearch
+from index_service.bitmap import Bitmap
+from index_service.delta import CapturedDelta, Delta
+from index_service.documents import (
+    DocumentEntry,
+    DocumentTable,
+    Precedence,
+    StoredDocument,
+)
+from index_service.kinds.graph import Graph
+from index_service.kinds.parameters import IndexParameters
+from index_service.parts import Applied, Found, Part, Parts, stored_of
 from index_service.queries import Query
-from index_service.ranking import rank
-from index_service.slots import Precedence
+from index_service.sealed import SealedSegment
 from index_service.spec import ShardSpec
 from index_service.updates import check_items, check_update, read_vectors, stored_document, tombstone
 
-# Dead slots are cleared away when there are this many, and this share of all.
-_COMPACT_DEAD_SLOTS = 4096
-_COMPACT_DEAD_SHARE = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What became of an update, and what the shard now holds of the document.
-
-    Args:
-        outcome: "applied"; "duplicate" and "late" change nothing.
-        count: items of the document that are searchable now.
-    """
-
-    outcome: Literal["applied", "duplicate", "late"]
-    version: int
-    revision: int
-    op: Literal["upsert", "delete", "expire"]
-    count: int
-    fields: DocumentFields | None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Answer to one query. `scanned` is how many vectors were compared."""
-
-    hits: tuple[ShardHit, ...]
-    scanned: int
+DEFAULTS = IndexParameters()
 
 
 class Shard:
-    """One shard of one generation.
+    """One shard of one generation, empty at first."""
 
-    Args:
-        spec: what it is.
-        contents: what a snapshot held, or None for an empty shard.
-    """
-
-    def __init__(self, spec: ShardSpec, contents: Contents | None = None) -> None:
+    def __init__(self, spec: ShardSpec, parameters: IndexParameters = DEFAULTS) -> None:
         self.spec = spec
-        self._contents = contents if contents is not None else Contents(spec.dim)
+        self.parameters = parameters
         self._lock = threading.Lock()
-
-    @property
-    def contents(self) -> Contents:
-        """What it holds. For the thread that applies updates (to write a snapshot); do not change it."""
-        return self._contents
+        self._table = DocumentTable()
+        self._delta = Delta(spec.dim, parameters)
+        self._frozen: tuple[Delta, ...] = ()
+        self._sealed: tuple[SealedSegment, ...] = ()
+        self._next_serial = 1
 
     @property
     def n_items(self) -> int:
         """Searchable items."""
-        return self._contents.slots.n_live
+        return self._table.n_items
+
+    @property
+    def n_documents(self) -> int:
+        """Documents that are known, tombstones included."""
+        return len(self._table)
+
+    @property
+    def delta(self) -> Delta:
+        """The growing delta."""
+        return self._delta
+
+    @property
+    def frozen(self) -> tuple[Delta, ...]:
+        """Deltas that wait to be sealed, oldest first."""
+        return self._frozen
+
+    @property
+    def sealed(self) -> tuple[SealedSegment, ...]:
+        """The sealed segments."""
+        return self._sealed
 
     def precedence(self, update: IndexUpdate) -> Precedence:
         """Whether the update is news: if not, its items need not be fetched."""
-        return self._contents.slots.precedence(update.doc_id, update.version, update.revision)
+        return self._table.precedence(update.doc_id, update.version, update.revision)
 
     def apply(self, update: IndexUpdate, items: ItemSet | None) -> Applied:
         """Apply one update. All items of the document change in one step.
@@ -96,6 +90,7 @@ class Shard:
         if precedence != "newer":
             return self._state(update.doc_id, precedence)
         vectors = np.empty((0, self.spec.dim), dtype=np.float16)
+        kinds: list[ItemKind] = []
         if update.op != "upsert":
             document = tombstone(update)
         elif items is None:
@@ -104,10 +99,31 @@ class Shard:
             check_items(update, items)
             vectors = read_vectors(items, self.spec)
             document = stored_document(items)
-        kinds = [item.kind for item in items.items] if items is not None and update.op == "upsert" else []
-        with self._lock:
-            self._contents.put(document, vectors, kinds)
+            kinds = [item.kind for item in items.items]
+        self.put(document, vectors, kinds)
         return self._state(update.doc_id, "applied")
+
+    def put(self, document: StoredDocument, vectors: NDArray[np.float16], kinds: Sequence[ItemKind]) -> None:
+        """Replace all that is held of a document. Does not compare versions.
+
+        Args:
+            vectors: float16 [n, dim], one row and one kind per payload.
+        """
+        n = len(document.payloads)
+        order = document.version, document.revision
+        with self._lock:
+            if document.fields is not None and n:
+                serial = self._next_serial
+                self._next_serial += 1
+                head = (document.doc_id, *order, serial)
+                self._delta.append(head, document.fields, vectors, document.payloads, kinds)
+                entry = DocumentEntry(*order, document.op, serial, n)
+            else:
+                entry = DocumentEntry(*order, document.op, fields=document.fields)
+            old = self._table.put(document.doc_id, entry)
+            if old is not None and old.n:
+                part, first, _ = self._place(old.serial)
+                part.kill(first, old.n)
 
     def search(self, queries: Sequence[Query]) -> list[Found]:
         """Answer a batch of queries; the i-th result belongs to the i-th query.
@@ -115,68 +131,156 @@ class Shard:
         A score is the exact inner product of the query with the stored float16 vector. Hits are ordered by
         score (higher first), then document id, then item id.
         """
-        groups: dict[tuple[str, Filter], list[int]] = defaultdict(list)
-        for i, query in enumerate(queries):
-            groups[query.tenant, query.filter].append(i)
-        candidates: list[list[Candidate]] = [[] for _ in queries]
-        scanned = [0] * len(queries)
+        search = BatchSearch(queries, self.spec.text_dim, self.parameters)
         with self._lock:
-            for (tenant, wanted), members in groups.items():
-                for i, found, n in self._search_group(tenant, wanted, members, queries):
-                    candidates[i], scanned[i] = found, n
-        return [Found(top_hits(candidates[i], query.k), scanned[i]) for i, query in enumerate(queries)]
+            parts: tuple[Part, ...] = (*self._frozen, *self._sealed)
+            resting = [(part, part.live.bitmap()) for part in parts]
+            search.locate(self._slots_of)
+            search.look_into(self._delta, self._delta.live.bitmap())
+        # Neither grows any more, and the bits that were taken are of one moment.
+        for part, live in resting:
+            search.look_into(part, live)
+        return search.found()
 
-    def compact(self) -> bool:
-        """Clear dead slots away if there are many; tells whether it did. Searches go on meanwhile."""
-        slots = self._contents.slots
-        dead = slots.n_slots - slots.n_live
-        if dead < _COMPACT_DEAD_SLOTS or dead < _COMPACT_DEAD_SHARE * slots.n_slots:
-            return False
-        compacted = self._contents.compacted()
+    def parts(self) -> Parts:
+        """What the shard consists of now. For the thread that applies updates: a growing delta must not grow
+        while its documents are read.
+        """
         with self._lock:
-            self._contents = compacted
-        return True
+            return Parts(
+                dim=self.spec.dim,
+                deltas=tuple(delta.captured() for delta in (*self._frozen, self._delta)),
+                sealed=tuple((segment, segment.live.bitmap()) for segment in self._sealed),
+                empty=tuple(self._table.empty()),
+                next_serial=self._next_serial,
+            )
+
+    def documents(self) -> Iterator[tuple[StoredDocument, NDArray[np.float16]]]:
+        """Every document, tombstones included, with its vectors [n, dim]; with the care of `parts`."""
+        return self.parts().documents()
+
+    def entries(self) -> Iterator[tuple[str, DocumentEntry]]:
+        """What is known of each document, by its id. For the thread that applies updates."""
+        return self._table.items()
+
+    def document(self, doc_id: str) -> tuple[StoredDocument, NDArray[np.float16]] | None:
+        """One document, removed or not, with its vectors [n, dim]; None where it is unknown."""
+        with self._lock:
+            entry = self._table.get(doc_id)
+            if entry is None:
+                return None
+            if not entry.n:
+                document = StoredDocument(doc_id, entry.version, entry.revision, entry.op, entry.fields, ())
+                return document, np.empty((0, self.spec.dim), dtype=np.float16)
+            part, first, number = self._place(entry.serial)
+            slots = np.arange(first, first + entry.n)
+            return stored_of(part.head(number), list(map(part.payload, slots.tolist()))), part.vectors.rows(slots)
+
+    def tombstones(self) -> list[StoredDocument]:
+        """The documents that were removed."""
+        return [
+            StoredDocument(empty.doc_id, empty.version, empty.revision, empty.op, None, ())
+            for empty in self.parts().empty
+            if empty.op != "upsert"
+        ]
+
+    def adopt(self, segment: SealedSegment) -> None:
+        """Take in a sealed segment with its live documents: of a snapshot, or of a bulk load.
+
+        Of a document that is known already, the older items die; of its equals too. For the thread that
+        applies updates.
+        """
+        alive = segment.live.bitmap().bools()
+        with self._lock:
+            self._sealed = (*self._sealed, segment)
+            for head in segment.heads():
+                self._next_serial = max(self._next_serial, head.serial + 1)
+                if not alive[head.first]:
+                    continue
+                if self._table.precedence(head.doc_id, head.version, head.revision) != "newer":
+                    segment.kill(head.first, head.n)
+                    continue
+                entry = DocumentEntry(head.version, head.revision, "upsert", head.serial, head.n)
+                old = self._table.put(head.doc_id, entry)
+                if old is not None and old.n:
+                    part, first, _ = self._place(old.serial)
+                    part.kill(first, old.n)
+
+    def raise_serial(self, next_serial: int) -> None:
+        """Never give out a serial below this again."""
+        self._next_serial = max(self._next_serial, next_serial)
+
+    def freeze(self) -> None:
+        """Let the delta take no more documents; a new one begins."""
+        with self._lock:
+            self._frozen = (*self._frozen, self._delta)
+            self._delta = Delta(self.spec.dim, self.parameters)
+
+    def capture(self, delta: Delta) -> CapturedDelta:
+        """A frozen delta as it is now, to be read by another thread."""
+        with self._lock:
+            return delta.captured()
+
+    def live_bits(self, segment: SealedSegment) -> Bitmap:
+        """The live bits of a segment now."""
+        with self._lock:
+            return segment.live.bitmap()
+
+    def uncovered(self) -> tuple[Delta, NDArray[np.float16]] | None:
+        """The delta, and a copy of its rows that it is time to put into its graph."""
+        with self._lock:
+            rows = self._delta.rows_to_cover(self.parameters)
+            return None if rows is None else (self._delta, rows)
+
+    def cover(self, delta: Delta, graph: Graph) -> None:
+        """Search a delta's first rows by this graph from now on."""
+        with self._lock:
+            delta.cover(graph)
+
+    def swap(self, sources: Sequence[tuple[Part, Bitmap]], segment: SealedSegment | None) -> None:
+        """Put one segment in place of some parts.
+
+        Args:
+            sources: the parts, with the live bits that were read when `segment` was built; what died since
+                then dies in it too.
+        """
+        gone = {id(part) for part, _ in sources}
+        with self._lock:
+            for part, seen in sources:
+                died = seen.without(part.live.bitmap()).slots()
+                numbers, counts = np.unique(part.columns.owners[died], return_counts=True)
+                for number, n in zip(numbers.tolist(), counts.tolist(), strict=True):
+                    assert segment is not None
+                    place = segment.columns.place(int(part.columns.serials[number]))
+                    assert place is not None
+                    segment.kill(place[1], n)
+            kept = tuple(part for part in self._sealed if id(part) not in gone)
+            self._sealed = kept if segment is None else (*kept, segment)
+            self._frozen = tuple(delta for delta in self._frozen if id(delta) not in gone)
+
+    def _place(self, serial: int) -> tuple[Part, int, int]:
+        """The part that holds a serial, its first slot there, and the document's number. The lock is held."""
+        parts: tuple[Part, ...] = (self._delta, *self._frozen, *self._sealed)
+        for part in parts:
+            place = part.columns.place(serial)
+            if place is not None:
+                return part, place[1], place[0]
+        raise RuntimeError(f"no part of the shard holds serial {serial}")
+
+    def _slots_of(self, doc_id: str) -> tuple[Part, int, int] | None:
+        """Where a document's items are: part, first slot, number. The lock is held."""
+        entry = self._table.get(doc_id)
+        if entry is None or not entry.n:
+            return None
+        part, first, _ = self._place(entry.serial)
+        return part, first, entry.n
 
     def _state(self, doc_id: str, outcome: Literal["applied", "duplicate", "late"]) -> Applied:
-        entry = self._contents.slots.get(doc_id)
+        entry = self._table.get(doc_id)
         assert entry is not None
-        return Applied(outcome, entry.version, entry.revision, entry.op, entry.n, entry.fields)
-
-    def _search_group(
-        self, tenant: str, wanted: Filter, members: list[int], queries: Sequence[Query]
-    ) -> list[tuple[int, list[Candidate], int]]:
-        """Search the queries that share a tenant and a filter. The lock is held."""
-        contents = self._contents
-        selected = contents.columns.select(tenant, wanted, contents.slots)
-        n_selected = int(np.count_nonzero(selected))
-        ranked = rank(
-            contents.segment,
-            np.stack([queries[i].vector for i in members]),
-            [queries[i].k for i in members],
-            selected=selected,
-            order=contents.columns.order,
-            text_dim=self.spec.text_dim,
-        )
-        results = []
-        for i, result in zip(members, ranked, strict=True):
-            found = [
-                self._candidate(slot, score, text_score, image_score)
-                for slot, score, text_score, image_score in zip(
-                    result.slots.tolist(),
-                    result.score.tolist(),
-                    result.text_score.tolist(),
-                    result.image_score.tolist(),
-                    strict=True,
-                )
-            ]
-            results.append((i, found, n_selected))
-        return results
-
-    def _candidate(self, slot: int, score: float, text_score: float, image_score: float) -> Candidate:
-        slots = self._contents.slots
-        doc_id = slots.owner(slot)
-        entry = slots.get(doc_id)
-        if entry is None or entry.fields is None or not entry.first <= slot < entry.first + entry.n:
-            raise RuntimeError(f"slot {slot} came back from a search but is not alive")
-        payload = self._contents.payloads.encoded(slot)
-        return Candidate(doc_id, entry.version, entry.fields, payload, score, text_score, image_score)
+        fields = entry.fields
+        if entry.n:
+            with self._lock:
+                part, _, number = self._place(entry.serial)
+                fields = part.head(number).fields
+        return Applied(outcome, entry.version, entry.revision, entry.op, entry.n, fields)

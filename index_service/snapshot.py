@@ -1,32 +1,49 @@
 """Snapshots of a shard on a local disk: complete or not there at all, and checked byte by byte on reading.
 
-A snapshot is a directory `<sequence number>` with `documents.bin` (framed msgpack, one frame per document),
-`vectors.bin` (float16 rows, in the order of the documents) and `manifest.json`, written last: it names the
-other files with size and SHA-256, and where in which log the shard stood. The directory is written under a
-temporary name, synced, and renamed; a crash leaves a temporary directory that the next writer removes.
-Knows nothing of Kafka or of the object store.
+A snapshot is a directory `<sequence number>` with the documents of the delta and those without items
+(`documents.bin`, framed msgpack; `vectors.bin`, float16 rows in their order), the live bits of the sealed segments
+(`live.bin`), and `manifest.json`, written last: it names the files and the sealed segments with their SHA-256, and
+where in which log the shard stood. The directory is written under a temporary name, synced, and renamed; a crash
+leaves a temporary directory that the next writer removes. Sealed segments lie beside the snapshots and are shared
+by them. Knows nothing of Kafka or of the object store.
 """
 
-import hashlib
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from contracts.errors import BadMessage
-from index_service.contents import Contents, StoredDocument
-from index_service.durable import FileSum, SummedFile, read_frames, sum_of, sync_directory
+from index_service.bitmap import Bitmap, packed_bitmap, room_bytes
+from index_service.documents import StoredDocument
+from index_service.durable import (
+    FileSum,
+    SummedFile,
+    read_frames,
+    read_sealed,
+    sum_of,
+    sync_directory,
+    write_sealed,
+)
+from index_service.kinds.parameters import IndexParameters
+from index_service.parts import Parts
+from index_service.payloads import decode_payload
+from index_service.sealed import open_segment
+from index_service.segment_files import segments_home
+from index_service.shard import DEFAULTS, Shard
 from index_service.spec import ShardSpec
 from runtime.telemetry import get_logger
 
 _LOG = get_logger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 2
 _MANIFEST = "manifest.json"
 _DOCUMENTS = "documents.bin"
 _VECTORS = "vectors.bin"
+_LIVE = "live.bin"
 _TEMPORARY = "tmp-"
 _DAMAGED = "damaged-"
 
@@ -43,6 +60,14 @@ class LogPosition(msgspec.Struct, frozen=True):
     next_offset: int
 
 
+class SegmentRef(msgspec.Struct, frozen=True):
+    """A sealed segment as a snapshot names it. `identity` is the SHA-256 of its manifest."""
+
+    name: str
+    identity: str
+    n_slots: int
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a snapshot is of. All of it is checked before the snapshot is used."""
 
@@ -54,25 +79,26 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     dim: int
     position: LogPosition
     n_documents: int
+    next_serial: int
+    segments: tuple[SegmentRef, ...]
     created_ms: int
     files: dict[str, FileSum]
 
 
-class _Sealed(msgspec.Struct, frozen=True):
-    """The manifest as it lies on disk, with the SHA-256 of its own bytes."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a snapshot held."""
 
-    sha256: str
-    manifest: msgspec.Raw
+    shard: Shard
+    position: LogPosition
 
 
-def write_snapshot(
-    directory: Path, spec: ShardSpec, contents: Contents, position: LogPosition, created_ms: int
-) -> Path:
+def write_snapshot(directory: Path, spec: ShardSpec, parts: Parts, position: LogPosition, created_ms: int) -> Path:
     """Write a snapshot and remove all but the newest two.
 
     Args:
         directory: of this shard alone; made when absent.
-        contents: not changed by anyone while this runs. Dead slots are left out.
+        parts: of a shard that takes no updates while this runs. Dead documents of the delta are left out.
 
     Raises:
         OSError: the disk is full or not writable; what was there before is untouched.
@@ -84,7 +110,7 @@ def write_snapshot(
     temporary = directory / f"{_TEMPORARY}{name}"
     temporary.mkdir()
     try:
-        _write_files(temporary, spec, contents, position, created_ms)
+        _write_files(temporary, spec, parts, position, created_ms)
         sync_directory(temporary)
         temporary.rename(directory / name)
     except BaseException:
@@ -103,25 +129,36 @@ def snapshots(directory: Path) -> list[Path]:
     return sorted(path for path in directory.iterdir() if path.name.isdigit() and path.is_dir())
 
 
-def read_snapshot(path: Path, spec: ShardSpec) -> tuple[Contents, LogPosition]:
-    """Read and check one snapshot.
+def read_snapshot(path: Path, spec: ShardSpec, parameters: IndexParameters = DEFAULTS) -> Loaded:
+    """Read and check one snapshot, with the sealed segments that it names.
 
     Raises:
         BadMessage: torn, corrupt, of another format, or of another shard, generation or space.
     """
     try:
-        manifest = _read_manifest(path)
+        manifest, _ = read_sealed(path / _MANIFEST, Manifest)
         _check_manifest(manifest, spec)
-        for name in (_DOCUMENTS, _VECTORS):
-            if sum_of(path / name) != manifest.files.get(name):
+        for name, told in manifest.files.items():
+            if sum_of(path / name) != told:
                 raise BadMessage(f"The snapshot's file {name} is damaged.")
-        contents = _read_contents(path, manifest)
+        shard = _read_shard(path, manifest, spec, parameters)
     except (OSError, msgspec.DecodeError, ValueError) as exc:
         raise BadMessage(f"The snapshot {path.name} cannot be read.") from exc
-    return contents, manifest.position
+    return Loaded(shard, manifest.position)
 
 
-def newest_snapshot(directory: Path, spec: ShardSpec) -> tuple[Contents, LogPosition] | None:
+def segments_named(directory: Path) -> set[str]:
+    """Names of the sealed segments that the snapshots in `directory` need."""
+    named: set[str] = set()
+    for path in snapshots(directory):
+        try:
+            named |= {segment.name for segment in read_sealed(path / _MANIFEST, Manifest)[0].segments}
+        except (OSError, msgspec.DecodeError, BadMessage):
+            continue
+    return named
+
+
+def newest_snapshot(directory: Path, spec: ShardSpec, parameters: IndexParameters = DEFAULTS) -> Loaded | None:
     """The newest snapshot that is whole, or None.
 
     Side effects: one that is not is logged and set aside under another name, so that it does not count as
@@ -129,7 +166,7 @@ def newest_snapshot(directory: Path, spec: ShardSpec) -> tuple[Contents, LogPosi
     """
     for path in reversed(snapshots(directory)):
         try:
-            return read_snapshot(path, spec)
+            return read_snapshot(path, spec, parameters)
         except BadMessage as exc:
             _LOG.warning("snapshot_not_used", snapshot=path.name, shard=spec.shard, reason=exc.message)
             for older in directory.glob(f"{_DAMAGED}*"):
@@ -138,14 +175,20 @@ def newest_snapshot(directory: Path, spec: ShardSpec) -> tuple[Contents, LogPosi
     return None
 
 
-def _write_files(path: Path, spec: ShardSpec, contents: Contents, position: LogPosition, created_ms: int) -> None:
+def _write_files(path: Path, spec: ShardSpec, parts: Parts, position: LogPosition, created_ms: int) -> None:
     n_documents = 0
     encoder = msgspec.msgpack.Encoder()
+    files: dict[str, FileSum] = {}
     with SummedFile(path / _DOCUMENTS) as documents, SummedFile(path / _VECTORS) as vectors:
-        for document, rows in contents.documents():
+        for document, rows in parts.unsealed():
             documents.write_frame(encoder.encode(document))
             vectors.write(rows.tobytes())
             n_documents += 1
+    files |= {_DOCUMENTS: documents.sum(), _VECTORS: vectors.sum()}
+    with SummedFile(path / _LIVE) as live:
+        for _, bitmap in parts.sealed:
+            live.write(bitmap.packed.tobytes())
+    files[_LIVE] = live.sum()
     manifest = Manifest(
         format=FORMAT,
         generation=spec.generation,
@@ -155,20 +198,12 @@ def _write_files(path: Path, spec: ShardSpec, contents: Contents, position: LogP
         dim=spec.dim,
         position=position,
         n_documents=n_documents,
+        next_serial=parts.next_serial,
+        segments=tuple(SegmentRef(one.name, one.identity, one.n_slots) for one, _ in parts.sealed),
         created_ms=created_ms,
-        files={_DOCUMENTS: documents.sum(), _VECTORS: vectors.sum()},
+        files=files,
     )
-    data = msgspec.json.encode(manifest)
-    with SummedFile(path / _MANIFEST) as file:
-        file.write(msgspec.json.encode(_Sealed(hashlib.sha256(data).hexdigest(), msgspec.Raw(data))))
-
-
-def _read_manifest(path: Path) -> Manifest:
-    sealed = msgspec.json.decode((path / _MANIFEST).read_bytes(), type=_Sealed)
-    data = bytes(sealed.manifest)
-    if hashlib.sha256(data).hexdigest() != sealed.sha256:
-        raise BadMessage("The snapshot's manifest is damaged.")
-    return msgspec.json.decode(data, type=Manifest)
+    write_sealed(path / _MANIFEST, manifest)
 
 
 def _check_manifest(manifest: Manifest, spec: ShardSpec) -> None:
@@ -185,16 +220,35 @@ def _check_manifest(manifest: Manifest, spec: ShardSpec) -> None:
         raise BadMessage("The snapshot is of another shard, generation, space or format.")
 
 
-def _read_contents(path: Path, manifest: Manifest) -> Contents:
-    contents = Contents(manifest.dim)
+def _read_shard(path: Path, manifest: Manifest, spec: ShardSpec, parameters: IndexParameters) -> Shard:
+    shard = Shard(spec, parameters)
+    shard.raise_serial(manifest.next_serial)
+    home = segments_home(path.parent)
+    for ref, live in zip(manifest.segments, _live_bits(path, manifest), strict=True):
+        segment = open_segment(home / ref.name, spec, parameters, live=live)
+        if segment.identity != ref.identity:
+            raise BadMessage(f"The segment {ref.name} is another than the snapshot names.")
+        shard.adopt(segment)
     decoder = msgspec.msgpack.Decoder(StoredDocument)
     n_documents = 0
     with (path / _VECTORS).open("rb") as vectors:
         for frame in read_frames(path / _DOCUMENTS):
             document = decoder.decode(frame)
             rows = np.frombuffer(vectors.read(2 * manifest.dim * len(document.payloads)), dtype="<f2")
-            contents.restore(document, rows.reshape(len(document.payloads), manifest.dim))
+            rows = rows.reshape(len(document.payloads), manifest.dim)
+            shard.put(document, rows, [decode_payload(payload).kind for payload in document.payloads])
             n_documents += 1
     if n_documents != manifest.n_documents:
         raise BadMessage("The snapshot does not hold the documents that its manifest counts.")
-    return contents
+    return shard
+
+
+def _live_bits(path: Path, manifest: Manifest) -> list[Bitmap]:
+    data = np.fromfile(path / _LIVE, dtype=np.uint8)
+    ends = np.cumsum([room_bytes(segment.n_slots) for segment in manifest.segments], dtype=np.int64)
+    if len(data) != (ends[-1] if len(ends) else 0):
+        raise BadMessage("The snapshot's live bits do not fit its segments.")
+    return [
+        packed_bitmap(data[end - room_bytes(segment.n_slots) : end].copy(), segment.n_slots)
+        for segment, end in zip(manifest.segments, ends.tolist(), strict=True)
+    ]

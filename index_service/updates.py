@@ -7,7 +7,7 @@ from contracts.codec import decode
 from contracts.errors import BadMessage, SpaceMismatch
 from contracts.ids import shard_of
 from contracts.items import IndexUpdate, ItemSet
-from index_service.contents import StoredDocument
+from index_service.documents import StoredDocument
 from index_service.payloads import encode_payload, fields_of
 from index_service.spec import ShardSpec
 

@@ -23,6 +23,16 @@ class GoneList(Protocol):
         ...
 
 
+class NoGoneList:
+    """Notes nothing: for a system without a cache."""
+
+    async def add(self, tenant: str, doc_id: str, version: int) -> None:
+        """See `GoneList.add`."""
+
+    async def close(self) -> None:
+        """Nothing was opened."""
+
+
 class RedisGoneList:
     """The list in Redis; left alone for a while when Redis does not answer.
 

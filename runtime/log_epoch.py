@@ -6,6 +6,8 @@ from contracts.errors import BadMessage, ConfigurationError, NotFound
 from contracts.keys import LOG_EPOCH_KEY
 from runtime.object_store import ObjectStore
 
+_NOT_SETTLED = "The log epoch is not settled: run the set-up step that creates the topics first."
+
 
 class LogEpoch(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept in the object store, beside the data whose versions it explains."""
@@ -22,9 +24,7 @@ async def read_log_epoch(store: ObjectStore) -> int:
     """
     known = await _read(store)
     if known is None:
-        raise ConfigurationError(
-            "The log epoch is not settled: run the set-up step that creates the topics first."
-        )
+        raise ConfigurationError(_NOT_SETTLED)
     return known.epoch
 
 
@@ -39,6 +39,23 @@ async def settle_log_epoch(store: ObjectStore, identity: str) -> int:
     settled = LogEpoch(epoch=known.epoch + 1 if known else 1, identity=identity)
     await store.put(LOG_EPOCH_KEY, msgspec.json.encode(settled))
     return settled.epoch
+
+
+async def raise_log_epoch(store: ObjectStore, epoch: int) -> int:
+    """Raise the epoch to `epoch`, where it is lower; returns the one in force.
+
+    Every process that gives out versions has to be started again before the next document arrives.
+
+    Raises:
+        ConfigurationError: none was settled yet.
+    """
+    known = await _read(store)
+    if known is None:
+        raise ConfigurationError(_NOT_SETTLED)
+    if known.epoch < epoch:
+        known = LogEpoch(epoch=epoch, identity=known.identity)
+        await store.put(LOG_EPOCH_KEY, msgspec.json.encode(known))
+    return known.epoch
 
 
 async def _read(store: ObjectStore) -> LogEpoch | None:

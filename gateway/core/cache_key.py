@@ -1,5 +1,6 @@
 """Which searches may share an answer, and under which key it is kept. Pure."""
 
+import dataclasses
 import hashlib
 
 import msgspec
@@ -26,7 +27,7 @@ def cache_key(query: SearchQuery, *, variant: str, generation: str) -> str | Non
         query.words,
         query.picture.sha256 if query.picture else None,
         query.k,
-        (query.weights.text_text, query.weights.text_image, query.weights.image_image),
+        dataclasses.astuple(query.weights),
         filters,
         variant,
         generation,

@@ -38,4 +38,5 @@ def search_hit(
         document_url=document_url,
         machine_caption=hit.machine_caption,
         captioned_by=hit.captioned_by,
+        lexical_score=hit.lexical_score,
     )

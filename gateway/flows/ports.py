@@ -1,7 +1,7 @@
 """What the search flow needs from outside, as small protocols. Clients implement them, and so do test fakes."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -153,6 +153,14 @@ class HitLinks(Protocol):
 
     def document(self, hit: ShardHit) -> str | None:
         """Link to the whole document."""
+        ...
+
+
+class ShownDocuments(Protocol):
+    """Is told which documents answers show; `gateway.clients.touches.KafkaTouches` tells the shards."""
+
+    def note(self, generation: str, n_shards: int, doc_ids: Iterable[str]) -> None:
+        """Documents were shown. Returns at once and never raises."""
         ...
 
 

@@ -20,7 +20,7 @@ from gateway.core.merge import merge, shard_k
 from gateway.core.policy import DISTILLED, choose_variant
 from gateway.core.query import SearchQuery
 from gateway.flows.encode import EncodeQuery
-from gateway.flows.ports import AnswerCache, Generations, HitLinks, SearchMeter, ShardBus
+from gateway.flows.ports import AnswerCache, Generations, HitLinks, SearchMeter, ShardBus, ShownDocuments
 from gateway.flows.scatter import AskShards
 from gateway.flows.single_flight import SingleFlight
 
@@ -58,6 +58,7 @@ class SearchFlow:
         generations: Generations,
         links: HitLinks,
         meter: SearchMeter,
+        shown: ShownDocuments,
         clock: Clock,
         space_id: str,
         text_dim: int,
@@ -74,6 +75,7 @@ class SearchFlow:
         self._generations = generations
         self._links = links
         self._meter = meter
+        self._shown = shown
         self._clock = clock
         self._space_id = space_id
         self._text_dim = text_dim
@@ -111,6 +113,8 @@ class SearchFlow:
         finally:
             self._places += 1
             self._meter_breakers()
+        # Whatever served it, the cache and the replica too: what people still find does not expire.
+        self._shown.note(response.generation, response.coverage.of, [hit.doc_id for hit in response.hits])
         self._meter.answered(response.served_by, response.timings_ms["total"], response.timings_ms)
         return response
 
@@ -187,6 +191,8 @@ class SearchFlow:
             text_dim=self._text_dim,
             k=shard_k(query.k),
             filter=query.filter,
+            words=query.words if query.weights.lexical else None,
+            lexical_weight=query.weights.lexical if query.words else 0.0,
         )
         gathered = await self._shards.ask(request, generation.n_shards, budget, trace)
         gathered_s = self._clock.monotonic_s()

@@ -4,6 +4,9 @@ import { byId, el, findQuote, marked, wordRanges } from "./dom.js";
 
 const score = (value) => (Math.abs(value) < 0.0005 ? "0" : value.toFixed(3).replace("-", "−"));
 
+// What the words of the query that a hit holds added to its score.
+const byWords = (hit) => Math.max(0, hit.score - hit.text_score - hit.image_score);
+
 const AROUND = 160; // characters shown on either side of a quote
 const LONG = 280; // longer texts can be opened and closed
 
@@ -12,7 +15,7 @@ let texts = new Map(); // rank -> { element, text, query }
 /** Show the hits of a query, best first. */
 export function showHits(hits, query) {
   texts = new Map();
-  const best = Math.max(0.001, ...hits.map((hit) => Math.max(hit.text_score, 0) + Math.max(hit.image_score, 0)));
+  const best = Math.max(0.001, ...hits.map((hit) => Math.max(hit.text_score, 0) + Math.max(hit.image_score, 0) + byWords(hit)));
   byId("hits").replaceChildren(...hits.map((hit) => card(hit, query, best)));
   byId("results-head").hidden = hits.length === 0;
   byId("empty").hidden = true;
@@ -123,7 +126,7 @@ function shownText(text, lead) {
 
 function scores(hit, best) {
   const bar = el("div", { class: "score-bar", aria: { hidden: "true" } });
-  for (const [half, value] of [["text", hit.text_score], ["image", hit.image_score]]) {
+  for (const [half, value] of [["text", hit.text_score], ["image", hit.image_score], ["words", byWords(hit)]]) {
     const piece = el("span", { class: half });
     piece.style.width = `${(Math.max(value, 0) / best) * 100}%`;
     bar.append(piece);
@@ -131,8 +134,8 @@ function scores(hit, best) {
   return el(
     "div",
     { class: "scores" },
-    el("b", { title: "Score: the sum of both halves" }, score(hit.score)),
+    el("b", { title: "Score: the sum of both halves and of the words that match as written" }, score(hit.score)),
     bar,
-    el("span", { class: "halves" }, el("span", { class: "by-text", title: "by text" }, score(hit.text_score)), " + ", el("span", { class: "by-picture", title: "by picture" }, score(hit.image_score))),
+    el("span", { class: "halves" }, el("span", { class: "by-text", title: "by text" }, score(hit.text_score)), " + ", el("span", { class: "by-picture", title: "by picture" }, score(hit.image_score)), ...(byWords(hit) >= 0.0005 ? [" + ", el("span", { class: "by-words", title: "by words as written" }, score(byWords(hit)))] : [])),
   );
 }

@@ -20,6 +20,7 @@ from gateway.routes.context import respond, services_of, tenant_of, trace_of
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
 _WAIT_S = 30.0
+_LONGEST_WAIT_S = 120.0
 # The largest file at 1 MB/s.
 _ARRIVES_S = 128.0
 _PING_S = 15
@@ -50,11 +51,18 @@ _UPLOAD_SCHEMA: dict[str, Any] = {
 
 
 @router.post("", summary="Upload a document", status_code=202, openapi_extra=_UPLOAD_SCHEMA)
-async def upload(request: Request, wait: Annotated[Literal["indexed"] | None, Query()] = None) -> Response:
+async def upload(
+    request: Request,
+    wait: Annotated[Literal["indexed"] | None, Query(description="Answer when searches find it.")] = None,
+    wait_s: Annotated[
+        float, Query(gt=0, le=_LONGEST_WAIT_S, description="For so many seconds at most.")
+    ] = _WAIT_S,
+) -> Response:
     """Takes a PDF, PNG, JPEG, DOCX, Markdown or text file in and answers 202 with its id and state.
 
     The same name in the same collection is the same document: a second upload is its next version. With
-    `wait=indexed` the answer comes when the document is indexed or has failed (200), or after 30 seconds (202).
+    `wait=indexed` the answer comes once this version is indexed, or has failed, with its `reason` (200), or after
+    `wait_s` seconds with the state that it has then (202).
     """
     services = services_of(request)
     tenant = tenant_of(request)
@@ -63,7 +71,7 @@ async def upload(request: Request, wait: Annotated[Literal["indexed"] | None, Qu
         view = await services.documents.upload(tenant, collection, name, data, trace_of(request))
     if wait is None:
         return respond(view, 202)
-    view = await services.documents.settled(tenant, view, timeout_s=_WAIT_S)
+    view = await services.documents.settled(tenant, view, timeout_s=wait_s)
     return respond(view, 200 if view.state in SETTLED else 202)
 
 

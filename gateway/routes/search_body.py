@@ -20,6 +20,7 @@ MAX_HITS = 100
 TIER_HEADER = "X-Traffic-Tier"
 
 Weight = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
+LexicalWeight = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=700)]
 Milliseconds = Annotated[int, Field(ge=0, lt=2**53, description="Unix time in milliseconds.")]
 Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)]
@@ -33,6 +34,9 @@ class WeightsBody(BaseModel):
     text_text: Weight | None = Field(default=None, description="Words against the text of an item.")
     text_image: Weight | None = Field(default=None, description="Words against the picture of an item.")
     image_image: Weight | None = Field(default=None, description="The picture against the picture of an item.")
+    lexical: LexicalWeight | None = Field(
+        default=None, description="The words, and above all identifiers, that an item holds; 0 = not looked up."
+    )
 
 
 class FilterBody(BaseModel):
@@ -161,6 +165,7 @@ def _weights(given: WeightsBody | None, default: Weights) -> Weights:
         text_text=default.text_text if given.text_text is None else given.text_text,
         text_image=default.text_image if given.text_image is None else given.text_image,
         image_image=default.image_image if given.image_image is None else given.image_image,
+        lexical=default.lexical if given.lexical is None else given.lexical,
     )
 
 

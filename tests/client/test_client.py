@@ -183,6 +183,18 @@ def test_an_answer_of_another_form_is_a_bad_message() -> None:
         client(answering({"unexpected": True})).search("bees")
 
 
+def test_an_upload_that_waits_gives_the_gateway_time_to_say_that_it_waited_in_vain() -> None:
+    seen: list[httpx.Request] = []
+
+    def gateway(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return answering(view("processing"))(request)
+
+    client(gateway).upload(b"words", "a.txt", wait=True, wait_s=50)
+    assert dict(seen[0].url.params) == {"wait": "indexed", "wait_s": "50"}
+    assert seen[0].extensions["timeout"]["read"] > 50
+
+
 def test_waiting_ends_at_the_wanted_version_only() -> None:
     views = iter([view("indexed", 1), view("processing", 2), view("indexed", 2)])
     got = client(lambda request: answering(next(views))(request)).wait("d", version=2, timeout_s=10)

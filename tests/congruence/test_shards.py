@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from contracts.ids import shard_of
 from contracts.search import Filter
 from gateway.core.merge import merge, shard_k
-from index_service.shard import Shard
+from index_service.kinds.parameters import IndexParameters
+from index_service.shard import DEFAULTS, Shard
+from index_service.upkeep import Upkeep
 from tests.index_service.building import SPEC, doc, inline, item_set, query, query_vector, removal
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -20,9 +22,9 @@ SEEDS = st.integers(0, 2**32 - 1)
 class Pair:
     """The same documents in one shard and in `n` shards."""
 
-    def __init__(self, n):
+    def __init__(self, n, parameters=DEFAULTS):
         self.one = Shard(SPEC)
-        self.many = [Shard(replace(SPEC, shard=i, n_shards=n)) for i in range(n)]
+        self.many = [Shard(replace(SPEC, shard=i, n_shards=n), parameters) for i in range(n)]
 
     def apply(self, update, items):
         self.one.apply(update, items)
@@ -128,3 +130,49 @@ def test_updates_in_any_order_leave_the_same_documents_in_all_shards(seed):
     asked = query(query_vector(rng), 100)
     assert first.answers(asked) == second.answers(asked)
     assert first.answers(asked)[0] == first.answers(asked)[1]
+
+
+SHARE_COLLECTIONS = {0.0001: "rare", 0.01: "some", 0.5: "half"}
+
+
+@pytest.fixture(scope="module")
+def large_pair(tmp_path_factory):
+    """20,000 items in one flat shard, and in three that hold sealed graphs and a delta."""
+    rng = np.random.default_rng(83)
+    pair = Pair(3, IndexParameters(flat_below=500, graph_from=1024, seal_rows=2500, scan_below=200))
+    upkeeps = [
+        Upkeep(shard, tmp_path_factory.mktemp(f"shard-{i}"), lambda *_: None) for i, shard in enumerate(pair.many)
+    ]
+    n = 10_000
+    names = ["half"] * (n // 2) + ["some"] * (n // 100) + ["rare"]
+    names += ["rest"] * (n - len(names))
+    rng.shuffle(names)
+    for i, name in enumerate(names):
+        pair.put(item_set(rng, doc(i), 1, collection=name, n_text=1, n_pictures=1))
+        if i % 500 == 0:
+            for upkeep in upkeeps:
+                upkeep.step()
+    for i in range(0, n, 9):
+        if names[i] != "rare":
+            pair.apply(removal(doc(i), 2), None)
+    return pair
+
+
+@pytest.mark.parametrize("share", [0.0001, 0.01, 0.5, 1.0])
+@pytest.mark.parametrize("k", [1, 10, 100])
+def test_three_sealed_shards_equal_one_flat_index_under_any_filter(large_pair, share, k):
+    rng = np.random.default_rng(84)
+    wanted = Filter() if share == 1.0 else Filter(collections=(SHARE_COLLECTIONS[share],))
+    assert all(shard.sealed and shard.delta.n_slots for shard in large_pair.many)
+    found = expected = 0
+    for weights in [(1, 1), (1, 0), (0, 1), (1, 0.3)] * 3:
+        vector = query_vector(rng, text=weights[0], image=weights[1])
+        alone, merged = large_pair.answers(query(vector, k, wanted=wanted, exact=True))
+        assert merged == alone
+        _, quick = large_pair.answers(query(vector, k, wanted=wanted))
+        assert len(quick) == len(alone)
+        lowest = alone[-1].score
+        found += sum(hit.score >= lowest for hit in quick)
+        expected += len(alone)
+    # A filter that leaves little is scanned, so it is exact; a graph may miss a few.
+    assert found >= (1.0 if share <= 0.01 else 0.95) * expected

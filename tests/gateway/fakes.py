@@ -398,6 +398,16 @@ class PlainLinks:
 
 
 @dataclass
+class ShownList:
+    """Remembers which documents answers showed."""
+
+    noted: list[tuple[str, int, list[str]]] = field(default_factory=list)
+
+    def note(self, generation: str, n_shards: int, doc_ids: Iterable[str]) -> None:
+        self.noted.append((generation, n_shards, list(doc_ids)))
+
+
+@dataclass
 class CountingMeter:
     """Remembers what was reported."""
 

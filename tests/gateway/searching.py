@@ -24,6 +24,7 @@ from tests.gateway.fakes import (
     OneGeneration,
     PlainLinks,
     SearchingBus,
+    ShownList,
     StoredItem,
     WordEncoder,
     text_item,
@@ -61,6 +62,7 @@ class Search:
     cache: DictCache = field(default_factory=DictCache)
     generations: OneGeneration = field(default_factory=OneGeneration)
     meter: CountingMeter = field(default_factory=CountingMeter)
+    shown: ShownList = field(default_factory=ShownList)
     hedge_share: float = 0.05
     preferred_group: int = 0
     max_at_once: int = 64
@@ -84,6 +86,7 @@ class Search:
             generations=self.generations,
             links=PlainLinks(),
             meter=self.meter,
+            shown=self.shown,
             clock=self.clock,
             space_id=SPACE.space_id,
             text_dim=HALF,

@@ -140,10 +140,15 @@ def query_vector(rng: np.random.Generator, *, text: float = 1.0, image: float = 
 
 
 def query(
-    vector: NDArray[np.float32], k: int = 10, *, wanted: Filter = EVERYTHING, tenant: str = "default"
+    vector: NDArray[np.float32],
+    k: int = 10,
+    *,
+    wanted: Filter = EVERYTHING,
+    tenant: str = "default",
+    exact: bool = False,
 ) -> Query:
     """A query as the shard takes it."""
-    return Query(tenant=tenant, vector=vector, k=k, filter=wanted)
+    return Query(tenant=tenant, vector=vector, k=k, filter=wanted, exact=exact)
 
 
 def request(asked: NDArray[np.float32], *, correlation_id: str = "gw-1", **changes: object) -> SearchRequest:

@@ -5,6 +5,7 @@ from concurrent.futures import Future
 
 import numpy as np
 
+from index_service.errands import Errands
 from index_service.follower import Follower
 from index_service.hosted import HostedShard
 from index_service.intake import take
@@ -48,6 +49,7 @@ def end(tmp_path, outbox):
         [hosted],
         ObjectStore.from_url(f"file://{tmp_path / 'objects'}"),
         outbox,
+        Errands(),
         Metrics(),
         snapshot_every_updates=100,
     )
@@ -58,8 +60,8 @@ def end(tmp_path, outbox):
 
 
 def test_what_was_told_is_saved(tmp_path):
-    _, position = end(tmp_path, Outbox(Broker(acknowledges=True)))
-    assert position.next_offset == 1
+    loaded = end(tmp_path, Outbox(Broker(acknowledges=True)))
+    assert loaded.position.next_offset == 1
 
 
 def test_what_was_not_told_for_certain_is_not_saved_and_will_be_read_again(tmp_path):
@@ -67,5 +69,5 @@ def test_what_was_not_told_for_certain_is_not_saved_and_will_be_read_again(tmp_p
 
 
 def test_a_replica_saves_without_telling_anyone(tmp_path):
-    _, position = end(tmp_path, None)
-    assert position.next_offset == 1
+    loaded = end(tmp_path, None)
+    assert loaded.position.next_offset == 1

@@ -146,15 +146,18 @@ def test_lost_claim_is_no_error_when_something_newer_follows(hosted, store, rng,
     assert hosted.parked == []
 
 
-def test_lost_claim_is_dead_lettered_when_nothing_newer_followed(hosted, store, rng):
-    update, _ = claimed(rng, doc(1), 1)
+@pytest.mark.parametrize(("fault", "cause"), [("gone", "items_missing"), ("rewritten", "items_altered")])
+def test_lost_claim_is_dead_lettered_when_nothing_newer_followed(hosted, store, rng, fault, cause):
+    update, data = claimed(rng, doc(1), 1)
+    if fault == "rewritten":
+        store.objects[update.claim.key] = data[:-1] + b"x"
     take(hosted, record(update, 0), store.fetch, AT_MS)
     assert settle_parked(hosted, AT_MS) == []
     hosted.see_log_end(2)
     take(hosted, record(inline(item_set(rng, doc(2), 1)), 1), store.fetch, AT_MS)
     letter, status = (notice.message for notice in settle_parked(hosted, AT_MS))
-    assert (letter.cause, letter.doc_id, letter.uri) == ("items_missing", doc(1), update.claim.key)
-    assert (status.state, status.cause) == ("failed", "items_missing")
+    assert (letter.cause, letter.doc_id, letter.uri) == (cause, doc(1), update.claim.key)
+    assert (status.state, status.cause) == ("failed", cause)
     assert settle_parked(hosted, AT_MS) == []
 
 
@@ -164,12 +167,18 @@ def test_snapshot_stands_before_a_parked_update(hosted, store, rng):
     take(hosted, record(update, 1), store.fetch, AT_MS)
     take(hosted, record(inline(item_set(rng, doc(3), 1)), 2), store.fetch, AT_MS)
     hosted.save(AT_MS)
-    assert newest_snapshot(hosted.directory, SPEC)[1].next_offset == 1
+    assert newest_snapshot(hosted.directory, SPEC).position.next_offset == 1
 
 
-def vector_of_nan(update, document):
-    broken = msgspec.structs.replace(document.items[0], vector=b"\xff\x7f" * SPEC.dim)
-    return encode(inline(msgspec.structs.replace(document, items=(broken,))))
+def with_vector(document, vector):
+    """The inline update of a document whose first item has this vector."""
+    broken = msgspec.structs.replace(document.items[0], vector=vector)
+    return encode(inline(msgspec.structs.replace(document, items=(broken, *document.items[1:]))))
+
+
+def with_items(update, document, **changes):
+    """The update, with items that differ from what it announces."""
+    return encode(msgspec.structs.replace(update, inline=encode(msgspec.structs.replace(document, **changes))))
 
 
 BAD_RECORDS = {
@@ -178,7 +187,17 @@ BAD_RECORDS = {
     "newer_schema": lambda update, document: encode(msgspec.structs.replace(update, schema=99)),
     "another_space": lambda update, document: encode(msgspec.structs.replace(update, space_id="space-b")),
     "inline_is_no_item_set": lambda update, document: encode(msgspec.structs.replace(update, inline=b"\x00")),
-    "vector_of_nan": vector_of_nan,
+    "vector_too_short": lambda update, document: with_vector(document, b"\0" * (SPEC.vector_bytes - 2)),
+    "vector_too_long": lambda update, document: with_vector(document, b"\0" * (SPEC.vector_bytes + 2)),
+    "vector_of_nan": lambda update, document: with_vector(document, b"\xff\x7f" * SPEC.dim),
+    "one_infinite_value": lambda update, document: with_vector(document, b"\0\x7c" + b"\0\0" * (SPEC.dim - 1)),
+    "newer_schema_of_items": lambda update, document: with_items(update, document, schema=99),
+    "items_of_another_space": lambda update, document: with_items(update, document, space_id="space-b"),
+    "items_of_another_version": lambda update, document: with_items(update, document, version=9),
+    "negative_version": lambda update, document: encode(msgspec.structs.replace(update, version=-1)),
+    "no_way_to_the_items": lambda update, document: encode(msgspec.structs.replace(update, inline=None)),
+    "unknown_operation": lambda update, document: encode(update).replace(b"upsert", b"upsurt"),
+    "an_item_twice": lambda update, document: with_items(update, document, items=document.items[:1] * 2),
 }
 
 

@@ -1,18 +1,17 @@
-"""A shard with snapshots and replay against a plain dictionary and brute force, under seeded random histories."""
+"""A shard with upkeep, snapshots and replay against a plain dictionary and brute force, under seeded histories.
+
+TRIREME_MODEL_STEPS says how many steps all seeds take together (`make soak` takes 100,000).
+"""
+
+import os
+from collections import Counter
 
 import msgspec
 import numpy as np
 import pytest
 
-from contracts.errors import NotFound
-from contracts.items import REVISION_EXPIRED
-from index_service.hosted import HostedShard
 from index_service.intake import take
-from index_service.replay import load
-from index_service.shard import Shard
-from index_service.snapshot import LogPosition
 from tests.index_service.building import (
-    SPEC,
     brute_force,
     doc,
     found,
@@ -21,136 +20,70 @@ from tests.index_service.building import (
     query,
     query_vector,
     record,
-    removal,
 )
+from tests.index_service.life import History, Model, follow, keep, no_claims, open_shard, tiny
 
-N_DOCUMENTS = 12
-N_STEPS = 250
-LOG = "cluster/topic"
-
-
-class Model:
-    """What the rules say: per document the highest (version, revision) and its items, None when removed."""
-
-    def __init__(self):
-        self.documents = {}
-
-    def apply(self, update, items):
-        order = (update.version, update.revision)
-        known = self.documents.get(update.doc_id)
-        if known is None or order > known[0]:
-            self.documents[update.doc_id] = (order, items)
-
-    def visible(self):
-        return [items for _, items in self.documents.values() if items is not None]
+KINDS = ("hnsw_fp16", "hnsw_sq8", "ivf_sq8", "halves", "flat")
+SEEDS = [(seed, KINDS[seed % len(KINDS)]) for seed in range(10)]
+N_STEPS = int(os.environ.get("TRIREME_MODEL_STEPS", "2000")) // len(SEEDS)
+EVERYTHING = 1000
 
 
-class History:
-    """Makes the log: mostly news, some duplicates, late and one-sided updates, removals and re-insertions."""
-
-    def __init__(self, rng):
-        self.rng = rng
-        self.log = []
-        self.versions = [0] * N_DOCUMENTS
-
-    def step(self):
-        number = int(self.rng.integers(N_DOCUMENTS))
-        kind = self.rng.choice(["upsert", "pair", "delete", "expire", "duplicate", "late"], p=WEIGHTS)
-        if kind in {"duplicate", "late"} and self.log:
-            self.log.append(self.log[int(self.rng.integers(len(self.log)))])
-            return
-        if kind == "expire" and self.versions[number]:
-            self.log.append((removal(doc(number), self.versions[number], REVISION_EXPIRED, op="expire"), None))
-            return
-        self.versions[number] += int(self.rng.integers(1, 4))
-        version = self.versions[number]
-        if kind == "delete":
-            self.log.append((removal(doc(number), version), None))
-        elif kind == "pair":
-            self.upsert(number, version, 0)
-            self.upsert(number, version, 1)
-        else:
-            self.upsert(number, version, 1)
-
-    def upsert(self, number, version, revision):
-        n_pictures = int(self.rng.integers(3)) if revision else 0
-        items = item_set(
-            self.rng,
-            doc(number),
-            version,
-            revision,
-            n_text=int(self.rng.integers(4)),
-            n_pictures=n_pictures,
-        )
-        self.log.append((inline(items), items))
-
-
-WEIGHTS = [0.35, 0.15, 0.12, 0.08, 0.15, 0.15]
-
-
-def no_claims(key):
-    raise NotFound("no claims in this history")
-
-
-def open_shard(directory):
-    """A process start: the newest snapshot, or an empty shard at the log's beginning."""
-    hosted = HostedShard(SPEC, directory, Shard(SPEC))
-    load(hosted)
-    if hosted.position is None:
-        hosted.position = LogPosition(LOG, 0)
-    return hosted
-
-
-def follow(hosted, log, model=None):
-    for offset in range(hosted.position.next_offset, len(log)):
-        update, items = log[offset]
-        take(hosted, record(update, offset), no_claims, at_ms=0)
-        if model is not None:
-            model.apply(update, items)
-
-
-def check(hosted, model, rng):
+def check(hosted, model, rng, k):
+    """The ids are the dictionary's, an exact search equals brute force, and a quick one believes nothing false."""
     visible = model.visible()
-    assert hosted.shard.n_items == sum(len(document.items) for document in visible)
-    for k in (1, 7, 100):
-        vector = query_vector(rng)
-        [answer] = hosted.shard.search([query(vector, k)])
-        assert found(answer.hits) == brute_force(visible, vector, k)
-    versions = {hit.doc_id: hit.version for hit in answer.hits}
-    assert versions == {document.doc_id: document.version for document in visible if document.items}
+    vector = query_vector(rng)
+    everything = brute_force(visible, vector, EVERYTHING)
+    assert hosted.shard.n_items == len(everything)
+    [exact] = hosted.shard.search([query(vector, EVERYTHING, exact=True)])
+    assert found(exact.hits) == everything
+    assert {hit.doc_id: hit.version for hit in exact.hits} == {d.doc_id: d.version for d in visible if d.items}
+    [top] = hosted.shard.search([query(vector, k, exact=True)])
+    assert found(top.hits) == everything[:k]
+    [quick] = hosted.shard.search([query(vector, k)])
+    assert len(quick.hits) == min(k, len(everything))
+    assert set(found(quick.hits)) <= set(everything)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_shard_equals_the_model_through_crashes_snapshots_and_replays(tmp_path, seed):
+@pytest.mark.parametrize(("seed", "kind"), SEEDS)
+def test_shard_equals_the_model_through_all_of_its_life(tmp_path, seed, kind):
     rng = np.random.default_rng(seed)
+    parameters = tiny(kind)
     history, model = History(rng), Model()
-    hosted = open_shard(tmp_path)
-    for _ in range(N_STEPS):
-        history.step()
+    hosted = open_shard(tmp_path, parameters)
+    done = Counter()
+
+    def write_on():
+        for _ in range(int(rng.integers(4))):
+            history.step()
         follow(hosted, history.log, model)
+
+    for _ in range(N_STEPS):
+        write_on()
         event = rng.random()
         if event < 0.05:
             hosted.save(now_ms=0)
         elif event < 0.08:
             # A crash: memory is gone, the log goes on from the last snapshot.
-            hosted = open_shard(tmp_path)
+            hosted = open_shard(tmp_path, parameters)
             follow(hosted, history.log)
         elif event < 0.10:
             # The same records once more, from an older offset.
-            again = int(rng.integers(len(history.log)))
+            again = int(rng.integers(max(0, len(history.log) - 200), len(history.log) + 1))
             for offset in range(again, len(history.log)):
                 take(hosted, record(history.log[offset][0], offset), no_claims, at_ms=0)
-        elif event < 0.11:
-            hosted.shard = Shard(SPEC, hosted.shard.contents.compacted())
-        if event < 0.2:
-            check(hosted, model, rng)
-    check(hosted, model, rng)
+        elif event < 0.4:
+            done[keep(hosted, write_on)] += 1
+        check(hosted, model, rng, int(rng.choice([1, 7, 40])))
+    assert done["sealed"] > 2, done
+    if N_STEPS >= 200:
+        assert {"covered", "merged"} <= set(done), done
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_any_order_of_arrival_gives_the_same_documents(tmp_path, seed):
     rng = np.random.default_rng(100 + seed)
-    history, model = History(rng), Model()
+    history, model = History(rng, n_documents=12), Model()
     while len(history.log) < 80:
         history.step()
     # Equal pairs are the same update sent twice, so that the first to arrive does not matter.
@@ -168,7 +101,7 @@ def test_any_order_of_arrival_gives_the_same_documents(tmp_path, seed):
     assert {d: order for d, (order, _) in model.documents.items()} == {
         d: order for d, (order, _) in in_order.documents.items()
     }
-    check(hosted, in_order, rng)
+    check(hosted, in_order, rng, 7)
 
 
 def test_records_of_a_snapshot_hold_no_reference_to_the_log(tmp_path):

@@ -100,8 +100,10 @@ def replace_items(document, new_items):
 
 
 def test_kill_9_at_any_time_loses_nothing_and_resurrects_nothing(generation, rng):
-    processes = [generation.process(i, snapshot_every_updates="15") for i in range(3)]
-    replica = generation.process(0, 1, 2, group=1, snapshot_every_updates="25")
+    # So small that each shard seals and merges all the time.
+    index = '{"seal_rows": 12, "flat_below": 16, "graph_from": 64, "tail_rows": 64, "max_segments": 1}'
+    processes = [generation.process(i, snapshot_every_updates="15", index=index) for i in range(3)]
+    replica = generation.process(0, 1, 2, group=1, snapshot_every_updates="25", index=index)
     everyone = [*processes, replica]
     start(*everyone)
     model, versions = {}, [VERSION] * 25
@@ -126,6 +128,8 @@ def test_kill_9_at_any_time_loses_nothing_and_resurrects_nothing(generation, rng
     for process in everyone:
         process.becomes_ready()
         assert "snapshot_loaded" in process.words()
+    for what in ("delta_sealed", "segments_merged"):
+        assert any(what in process.log.read_text() for process in everyone)
 
     visible = [document for document in model.values() if document is not None]
     finds(generation, names(visible))
@@ -156,8 +160,8 @@ def test_sigterm_saves_and_the_next_start_goes_on_from_there(generation, rng):
     generation.feed(delete(generation, generation.doc(0), VERSION + 1))
     start(process)
     finds(generation, names(documents[1:]))
-    assert process.words().count("snapshot_loaded") == 3
-    assert process.words().count("shard_rebuilt") == 3
+    assert process.log.read_text().count("snapshot_loaded") == 3
+    assert process.log.read_text().count("shard_rebuilt") == 3
 
 
 def test_damaged_snapshot_costs_time_and_no_document(generation, rng):
@@ -177,23 +181,71 @@ def test_damaged_snapshot_costs_time_and_no_document(generation, rng):
     assert "snapshot_not_used" in process.words()
 
 
-def test_bad_update_is_dead_lettered_and_the_shard_goes_on(generation, rng):
+def bad_updates(generation, rng):
+    """(document, bytes of an update that no shard may take, the cause that is told)."""
+
+    def document(number):
+        return item_set(rng, generation.doc(number), VERSION, spec=generation.spec)
+
+    def broken(one, **changes):
+        return replace_items(one, (msgspec.structs.replace(one.items[0], **changes), *one.items[1:]))
+
+    narrow, nan, foreign, future, gone, altered = (document(number) for number in range(6))
+    dim = generation.spec.dim
+    yield narrow, encode(inline(broken(narrow, vector=b"\0" * 2 * (dim - 1)))), "bad_message"
+    yield nan, encode(inline(broken(nan, vector=b"\xff\x7f" * dim))), "bad_message"
+    yield foreign, encode(msgspec.structs.replace(inline(foreign), space_id="another")), "space_mismatch"
+    yield future, encode(msgspec.structs.replace(inline(future), schema=99)), "bad_message"
+    for one, cause in ((gone, "items_missing"), (altered, "items_altered")):
+        large = replace_items(one, items(rng, n_text=4000, n_pictures=0))
+        key = item_key(generation.name, large.doc_id, large.version, large.revision)
+        if cause == "items_altered":
+            (generation.folder / "objects" / key).parent.mkdir(parents=True)
+            (generation.folder / "objects" / key).write_bytes(encode(large)[:-1] + b"\0")
+        yield one, encode(upsert(large, key)), cause
+
+
+def test_bad_updates_are_refused_counted_and_dead_lettered_and_the_shards_go_on(generation, rng):
     process = generation.process(0, 1, 2)
     start(process)
-    bad = item_set(rng, generation.doc(1), VERSION, spec=generation.spec)
-    broken = replace_items(bad, (msgspec.structs.replace(bad.items[0], vector=b"\0"),))
-    good = item_set(rng, generation.doc(2), VERSION, spec=generation.spec)
-    generation.feed_bytes(b"\xc1", shard_of(generation.doc(2), 3), key="nobody")
-    generation.feed(inline(broken))
-    generation.feed(inline(good))
+    expected = {}
+    for document, value, cause in bad_updates(generation, rng):
+        generation.feed_bytes(value, shard_of(document.doc_id, 3), key=document.doc_id)
+        expected[document.doc_id] = cause
+    generation.feed_bytes(b"\xc1", 0, key="nobody")
+    expected["nobody"] = "bad_message"
+    good = [item_set(rng, generation.doc(i), VERSION, spec=generation.spec) for i in range(10, 30)]
+    for document in good:
+        generation.feed(inline(document))
 
-    finds(generation, names([good]))
-    wait_for("two dead letters", lambda: len(letters(generation)) == 2)
-    assert {letter.doc_id for letter in letters(generation)} == {"nobody", generation.doc(1)}
-    assert {letter.cause for letter in letters(generation)} == {"bad_message"}
-    failed = [event for event in generation.statuses() if event.doc_id == generation.doc(1)]
-    assert [(event.state, event.cause) for event in failed] == [("failed", "bad_message")]
-    assert 'outcome="refused"' in process.metrics()
+    finds(generation, names(good))
+    wait_for("all dead letters", lambda: len(letters(generation)) >= len(expected))
+    assert {letter.doc_id: letter.cause for letter in letters(generation)} == expected
+    assert all(letter.payload and letter.reason for letter in letters(generation))
+    told = {event.doc_id: event for event in generation.statuses() if event.doc_id in expected}
+    # Nobody can say which document a record of another schema, or of none, is about.
+    unknown = {"nobody", generation.doc(3)}
+    assert {doc_id: event.cause for doc_id, event in told.items()} == {
+        doc_id: cause for doc_id, cause in expected.items() if doc_id not in unknown
+    }
+    assert {event.state for event in told.values()} == {"failed"}
+    metrics = process.metrics()
+    assert counted(metrics, "trireme_index_updates_total", outcome="refused") == 5
+    assert counted(metrics, "trireme_index_updates_total", outcome="parked") == 2
+    assert counted(metrics, "trireme_dead_letters_total", stage="shard") == 7
+
+    generation.feed(inline(item_set(rng, generation.doc(1), VERSION + 1, spec=generation.spec)))
+    wait_for("a good version of a bad document", lambda: process.readiness()[1]["items"] == 21 * 3)
+    process.terminate()
+    start(process)
+    assert process.readiness()[1]["items"] == 21 * 3
+
+
+def counted(metrics, name, **labels):
+    """Sum of a metric's samples that have these labels."""
+    wanted = [f'{label}="{value}"' for label, value in labels.items()]
+    lines = [line for line in metrics.splitlines() if line.startswith(f"{name}{{")]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if all(part in line for part in wanted))
 
 
 def letters(generation):

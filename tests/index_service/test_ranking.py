@@ -85,7 +85,7 @@ def test_queries_of_one_batch_do_not_disturb_each_other():
     narrow = msgspec.structs.replace(queries[0].filter, collections=("a",))
     queries += [replace(queries[1], filter=narrow), replace(queries[2], tenant="someone-else")]
 
-    together = shard.search(queries)
+    together = [answer.hits for answer in shard.search(queries)]
 
-    assert together == [shard.search([one])[0] for one in queries]
-    assert together[-1].hits == ()
+    assert together == [shard.search([one])[0].hits for one in queries]
+    assert together[-1] == ()

@@ -181,22 +181,6 @@ def test_text_travels_with_the_first_hits_only(shard, rng):
     assert [bool(hit.text) for hit in answer.hits] == [True] * HITS_WITH_TEXT + [False] * 20
 
 
-def test_compaction_changes_no_answer_and_frees_the_dead(shard, rng):
-    for version in range(1, 9):
-        for i in range(300):
-            put(shard, item_set(rng, doc(i), version, n_text=2, n_pictures=1))
-    shard.apply(removal(doc(0), 9), None)
-    queries = [query(query_vector(rng), 20) for _ in range(5)]
-    before = shard.search(queries)
-
-    assert shard.compact()
-
-    assert shard.search(queries) == before
-    assert shard.contents.slots.n_slots == shard.n_items == 3 * 299
-    assert shard.precedence(removal(doc(0), 9)) == "duplicate"
-    assert not shard.compact()
-
-
 @pytest.fixture
 def eager_threads():
     """Threads take turns as often as Python can make them."""

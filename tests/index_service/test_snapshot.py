@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from contracts.errors import BadMessage
+from index_service.parts import Parts
 from index_service.shard import Shard
 from index_service.snapshot import LogPosition, newest_snapshot, read_snapshot, snapshots, write_snapshot
 from tests.index_service.building import SPEC, doc, item_set, put, query, query_vector, removal
@@ -22,12 +23,12 @@ def shard_with(n_documents, *, seed=41):
 
 def write(directory, shard, next_offset):
     position = LogPosition("cluster/topic", next_offset)
-    return write_snapshot(directory, SPEC, shard.contents, position, created_ms=0)
+    return write_snapshot(directory, SPEC, shard.parts(), position, created_ms=0)
 
 
-def answers(contents):
+def answers(shard):
     rng = np.random.default_rng(42)
-    return Shard(SPEC, contents).search([query(query_vector(rng), 50) for _ in range(3)])
+    return shard.search([query(query_vector(rng), 50) for _ in range(3)])
 
 
 def flip(path, offset):
@@ -42,17 +43,17 @@ def test_contents_and_position_come_back(tmp_path):
     shard.apply(removal(doc(4), 2), None)
     path = write(tmp_path, shard, 17)
 
-    contents, position = read_snapshot(path, SPEC)
+    loaded = read_snapshot(path, SPEC)
 
-    assert position == LogPosition("cluster/topic", 17)
-    assert answers(contents) == answers(shard.contents)
-    assert contents.slots.n_slots == contents.slots.n_live
-    assert Shard(SPEC, contents).precedence(removal(doc(4), 2)) == "duplicate"
+    assert loaded.position == LogPosition("cluster/topic", 17)
+    assert answers(loaded.shard) == answers(shard)
+    assert loaded.shard.delta.n_slots == loaded.shard.n_items
+    assert loaded.shard.precedence(removal(doc(4), 2)) == "duplicate"
 
 
 def test_empty_shard_has_a_snapshot_too(tmp_path):
-    contents, position = read_snapshot(write(tmp_path, Shard(SPEC), 0), SPEC)
-    assert (contents.slots.n_live, position.next_offset) == (0, 0)
+    loaded = read_snapshot(write(tmp_path, Shard(SPEC), 0), SPEC)
+    assert (loaded.shard.n_items, loaded.position.next_offset) == (0, 0)
 
 
 def test_newest_two_are_kept_and_numbered_on(tmp_path):
@@ -60,7 +61,7 @@ def test_newest_two_are_kept_and_numbered_on(tmp_path):
     for offset in range(5):
         write(tmp_path, shard, offset)
     kept = snapshots(tmp_path)
-    assert [read_snapshot(path, SPEC)[1].next_offset for path in kept] == [3, 4]
+    assert [read_snapshot(path, SPEC).position.next_offset for path in kept] == [3, 4]
 
 
 FILES = ("manifest.json", "documents.bin", "vectors.bin")
@@ -73,10 +74,10 @@ def test_one_flipped_bit_anywhere_makes_the_older_one_be_used(tmp_path, name, wh
     newest = write(tmp_path, shard_with(6), 6)
     flip(newest / name, int(where * (newest / name).stat().st_size))
 
-    contents, position = newest_snapshot(tmp_path, SPEC)
+    loaded = newest_snapshot(tmp_path, SPEC)
 
-    assert position.next_offset == 3
-    assert answers(contents) == answers(shard_with(3).contents)
+    assert loaded.position.next_offset == 3
+    assert answers(loaded.shard) == answers(shard_with(3))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -92,8 +93,8 @@ def test_torn_files_make_the_older_one_be_used(tmp_path, name, fault):
         os.truncate(path, path.stat().st_size - 5)
     else:
         path.write_bytes(path.read_bytes() + b"\0")
-    _, position = newest_snapshot(tmp_path, SPEC)
-    assert position.next_offset == 3
+    loaded = newest_snapshot(tmp_path, SPEC)
+    assert loaded.position.next_offset == 3
 
 
 def test_every_single_byte_of_the_manifest_is_guarded(tmp_path):
@@ -112,14 +113,14 @@ def test_damaged_snapshot_does_not_count_as_one_of_the_kept_two(tmp_path):
     flip(write(tmp_path, shard_with(2), 2) / "vectors.bin", 0)
     newest_snapshot(tmp_path, SPEC)
     write(tmp_path, shard_with(3), 3)
-    assert [read_snapshot(path, SPEC)[1].next_offset for path in snapshots(tmp_path)] == [1, 3]
+    assert [read_snapshot(path, SPEC).position.next_offset for path in snapshots(tmp_path)] == [1, 3]
 
 
 def test_unfinished_snapshot_is_ignored_and_cleared_away(tmp_path):
     write(tmp_path, shard_with(1), 1)
     (tmp_path / "tmp-000000000002").mkdir()
     (tmp_path / "tmp-000000000002" / "documents.bin").write_bytes(b"half of it")
-    assert newest_snapshot(tmp_path, SPEC)[1].next_offset == 1
+    assert newest_snapshot(tmp_path, SPEC).position.next_offset == 1
     write(tmp_path, shard_with(2), 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000000000001", "000000000002"]
 
@@ -150,12 +151,15 @@ def test_failed_write_leaves_what_was_there(tmp_path):
     shard = shard_with(2)
     write(tmp_path, shard, 1)
 
-    class Broken:
-        def documents(self):
-            yield from list(shard.contents.documents())[:1]
+    class Broken(Parts):
+        def unsealed(self):
+            yield from list(super().unsealed())[:1]
             raise OSError("the disk is full")
 
+    parts = shard.parts()
+    broken = Broken(parts.dim, parts.deltas, parts.sealed, parts.empty, parts.next_serial)
+
     with pytest.raises(OSError, match="disk is full"):
-        write_snapshot(tmp_path, SPEC, Broken(), LogPosition("cluster/topic", 2), created_ms=0)
+        write_snapshot(tmp_path, SPEC, broken, LogPosition("cluster/topic", 2), created_ms=0)
     assert [path.name for path in tmp_path.iterdir()] == ["000000000001"]
-    assert newest_snapshot(tmp_path, SPEC)[1].next_offset == 1
+    assert newest_snapshot(tmp_path, SPEC).position.next_offset == 1

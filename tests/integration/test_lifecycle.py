@@ -50,7 +50,7 @@ def test_documents_outlive_a_stop_and_a_killed_supervisor_and_no_process_is_left
         assert finds(stack, doc_id)
         started = descendants(stack.supervisor_pid)
         stack.stop(signal.SIGKILL)
-        until(lambda: gone(started), "the kernel has ended every process of the killed stack", 10.0)
+        until(lambda: gone(started), "the kernel has ended every process of the killed stack", 30.0)
 
         stack.start()
         until(lambda: finds(stack, doc_id), "the document is found after the crash", 20.0)

@@ -7,7 +7,7 @@ import pytest
 from contracts.errors import DependencyDown, DependencyFailed, InvalidInput, Overloaded
 from contracts.joint import Weights
 from gateway.core.query import SearchQuery
-from tests.gateway.fakes import N_SHARDS, TRACE, search_everything
+from tests.gateway.fakes import GENERATION, N_SHARDS, TRACE, search_everything
 from tests.gateway.searching import Search, corpus, picture
 from tests.gateway.virtual_time import run, running_loop
 
@@ -307,5 +307,33 @@ def test_more_searches_than_places_are_refused() -> None:
             await search.words("kites")
         await asyncio.gather(*under_way)
         assert (await search.words("kites")).served_by == "index"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("group", [0, 1], ids=["primaries", "replica"])
+def test_what_an_answer_shows_is_noted_whoever_served_it(group: int) -> None:
+    async def scenario() -> None:
+        search = started(preferred_group=group)
+        first = await search.words("bees", k=3)
+        again = await search.words("bees", k=3)
+        assert (first.served_by, again.served_by) == ("index", "cache")
+        expected = (GENERATION.name, N_SHARDS, [hit.doc_id for hit in first.hits])
+        assert search.shown.noted == [expected, expected]
+
+    run(scenario())
+
+
+def test_a_stale_answer_counts_as_shown_and_a_failed_search_as_nothing() -> None:
+    async def scenario() -> None:
+        search = started()
+        kept = await search.words("bees", k=3)
+        await asyncio.sleep(1000)
+        search.bus.up = False
+        stale = await search.words("bees", k=3)
+        with pytest.raises(DependencyDown):
+            await search.words("violins")
+        assert stale.served_by == "stale_cache"
+        assert search.shown.noted[1:] == [(GENERATION.name, N_SHARDS, [hit.doc_id for hit in kept.hits])]
 
     run(scenario())

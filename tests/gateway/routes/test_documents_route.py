@@ -129,8 +129,24 @@ async def test_waiting_answers_200_once_the_document_has_come_to_its_end(
     assert (response.status_code, response.json()["state"]) == (200, state)
 
 
-async def test_waiting_for_something_else_is_refused() -> None:
-    assert_problem(await upload(Door(), query="?wait=forever"), 422, "invalid_input")
+async def test_waiting_answers_202_with_the_state_when_the_time_is_out() -> None:
+    response = await upload(Door(), query="?wait=indexed&wait_s=0.05")
+    assert (response.status_code, response.json()["state"]) == (202, "processing")
+
+
+async def test_a_document_that_fails_while_somebody_waits_is_answered_with_its_reason() -> None:
+    door = Door()
+    doc_id = document_id("default", "default", "a.pdf")
+    waiting = asyncio.create_task(upload(door, query="?wait=indexed&wait_s=60"))
+    assert await door.status.wait_for("default", doc_id, lambda _: True, timeout_s=5) is not None
+    door.status.stage(doc_id, "join", "failed", cause="no_content", reason="Neither text nor pictures were found.")
+    body = (await waiting).json()
+    assert (body["state"], body["reason"]) == ("failed", "Neither text nor pictures were found.")
+
+
+@pytest.mark.parametrize("query", ["?wait=forever", "?wait=indexed&wait_s=0", "?wait=indexed&wait_s=121"])
+async def test_waiting_for_something_else_or_without_end_is_refused(query: str) -> None:
+    assert_problem(await upload(Door(), query=query), 422, "invalid_input")
 
 
 async def test_a_document_shows_each_stage_and_where_its_original_is() -> None:

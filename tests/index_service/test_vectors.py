@@ -1,9 +1,10 @@
-"""The flat segment against numpy, with blocks small enough that every case crosses their borders."""
+"""Growing vectors against numpy, with blocks small enough that every case crosses their borders."""
 
 import numpy as np
 import pytest
 
-from index_service.segment import FlatSegment
+from index_service.bitmap import bitmap_of
+from index_service.vectors import GrowingVectors
 from tests.index_service.building import DIM, vectors
 
 
@@ -14,7 +15,7 @@ def rows():
 
 @pytest.fixture
 def segment(rows):
-    segment = FlatSegment(DIM, block_rows=16)
+    segment = GrowingVectors(DIM, block_rows=16)
     for start in range(0, len(rows), 7):
         segment.append(rows[start : start + 7])
     return segment
@@ -34,7 +35,7 @@ def test_search_finds_the_best_selected_rows(segment, rows, share):
     selected[rng.integers(len(rows))] = True
     k = min(10, int(selected.sum()))
 
-    scores, slots = segment.search(queries, k, selected)
+    scores, slots = segment.search(queries, k, bitmap_of(selected))
 
     exact = queries @ rows.astype(np.float32).T
     exact[:, ~selected] = -np.inf
@@ -50,7 +51,7 @@ def test_rows_above_a_floor_are_all_given(segment, rows):
     selected = rng.random(len(rows)) < 0.5
     exact = rows.astype(np.float32) @ query
 
-    scores, slots = segment.above(query, 0.5, selected)
+    scores, slots = segment.above(query, 0.5, bitmap_of(selected))
 
     assert set(slots.tolist()) == set(np.flatnonzero(selected & (exact > 0.5)).tolist())
     assert (scores > 0.5).all()

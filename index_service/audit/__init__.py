@@ -1,0 +1,1 @@
+"""Looks at shards from outside: does each hold what the object store and the log say?"""
