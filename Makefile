@@ -66,7 +66,7 @@ pins: ## Compile requirements/*.in anew; what is pinned keeps its version
 bench: $(DEV) setup ## Latencies through the gateway, as a table and as JSON
 	@$(PYTHON) -m benchmarks.latency $(ARGS)
 
-bench-index: $(DEV) $(PEERS) setup ## The index: kinds, core, live writes, whole stack, other engines (ARGS="--part core --rows 100000")
+bench-index: $(DEV) $(PEERS) setup ## The index beside Faiss, under filters and live writes, through the stack, and beside other engines
 	@$(PYTHON) -m benchmarks.index $(ARGS)
 
 bench-lexical: $(DEV) setup ## Part numbers and plain questions at several weights of words

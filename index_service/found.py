@@ -1,5 +1,6 @@
 """One list out of what the parts of a shard found."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,22 +39,23 @@ class Scored:
             )
         return cls(part, dense.slots, score, dense.text_score, dense.image_score, lexical_score)
 
-    def candidate(self, i: int) -> Candidate:
-        """One of them with what a hit needs."""
-        slot = int(self.slots[i])
-        head = self.part.head(int(self.part.columns.owners[slot]))
-        if not head.first <= slot < head.first + head.n:
-            raise RuntimeError(f"slot {slot} came back from a search but belongs to no document")
-        return Candidate(
-            doc_id=head.doc_id,
-            version=head.version,
-            fields=head.fields,
-            payload=self.part.payload(slot),
-            score=float(self.score[i]),
-            text_score=float(self.text_score[i]),
-            image_score=float(self.image_score[i]),
-            lexical_score=float(self.lexical_score[i]),
-        )
+    def candidates(self, floor: float) -> Iterator[Candidate]:
+        """Those that score at least `floor`, with what a hit needs."""
+        best = np.flatnonzero(self.score >= floor)
+        slots = self.slots[best]
+        for slot, owner, *scores in zip(
+            slots.tolist(),
+            self.part.columns.owners[slots].tolist(),
+            self.score[best].tolist(),
+            self.text_score[best].tolist(),
+            self.image_score[best].tolist(),
+            self.lexical_score[best].tolist(),
+            strict=True,
+        ):
+            head = self.part.head(owner)
+            if not head.first <= slot < head.first + head.n:
+                raise RuntimeError(f"slot {slot} came back from a search but belongs to no document")
+            yield Candidate(head.doc_id, head.version, head.fields, self.part.payload(slot), *scores)
 
 
 def best_of(scored: list[Scored], k: int) -> list[Candidate]:
@@ -61,5 +63,5 @@ def best_of(scored: list[Scored], k: int) -> list[Candidate]:
     if not scored:
         return []
     score = np.concatenate([one.score for one in scored])
-    floor = np.partition(score, -k)[-k] if len(score) > k else -np.inf
-    return [one.candidate(i) for one in scored for i in np.flatnonzero(one.score >= floor).tolist()]
+    floor = float(np.partition(score, -k)[-k]) if len(score) > k else -np.inf
+    return [candidate for one in scored for candidate in one.candidates(floor)]

@@ -1,6 +1,6 @@
 """From ranked slots to the hits of a reply: the final order, and the payload that travels with each hit."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from contracts.search import ShardHit
 from index_service.payloads import DocumentFields, decode_payload
@@ -10,8 +10,7 @@ from index_service.payloads import DocumentFields, decode_payload
 HITS_WITH_TEXT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A ranked slot with what is needed to build its hit, taken out while the shard is locked."""
 
     doc_id: str

@@ -7,6 +7,7 @@ scores are ordered by (doc_id, item_id); the caller finishes that, because item 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import faiss
@@ -187,6 +188,7 @@ def _tail(rows: Rows, queries: Scores, fetch: int, tail: Bitmap, effort: Effort)
     return rows.scanner.search(queries, fetch, tail)[1]
 
 
+@lru_cache(maxsize=64)
 def _split(selected: Bitmap, covered: int) -> tuple[Bitmap, Bitmap]:
     """The selected slots below `covered` (a multiple of 64, or all), and those from there on."""
     if covered >= selected.n_slots:

@@ -92,11 +92,13 @@ def scan_above(index: Any, query: Scores, floor: float, packed: NDArray[np.uint8
 
 
 class GrowingVectors:
-    """Float16 vectors that are appended to, scanned exactly. Blocks: no append ever copies what is there.
+    """Float16 vectors that are appended to, scanned exactly. Faiss holds them in blocks, so no append copies them.
+
+    The rows are kept a second time as one array: reading some of them must not cost as much as a search.
 
     Args:
         dim: width of a vector.
-        block_rows: rows per Faiss index, a multiple of 8.
+        block_rows: rows per Faiss index, a multiple of 64.
     """
 
     def __init__(self, dim: int, *, block_rows: int = _BLOCK_ROWS) -> None:
@@ -105,10 +107,17 @@ class GrowingVectors:
         self.longest = 1.0
         self.block_rows = block_rows
         self._blocks: list[Any] = []
+        self._rows = np.empty((block_rows, dim), dtype=np.float16)
 
     def append(self, vectors: NDArray[np.float16]) -> None:
         """Add rows behind the last slot. Shape [n, dim]."""
         self.longest = max(self.longest, longest_row(vectors))
+        end = self.n_rows + len(vectors)
+        if end > len(self._rows):
+            room = np.empty((max(end, 2 * len(self._rows)), self.dim), dtype=np.float16)
+            room[: self.n_rows] = self._rows[: self.n_rows]
+            self._rows = room
+        self._rows[self.n_rows : end] = vectors
         start = 0
         while start < len(vectors):
             used = self.n_rows % self.block_rows
@@ -141,24 +150,20 @@ class GrowingVectors:
 
     def rows(self, slots: SlotNumbers) -> NDArray[np.float16]:
         """As `Scanner.rows`."""
-        out = np.empty((len(slots), self.dim), dtype=np.float16)
-        numbers = slots // self.block_rows
-        for number in np.unique(numbers):
-            here = numbers == number
-            out[here] = stored_rows(self._blocks[number])[slots[here] - number * self.block_rows]
-        return out
+        return self._rows[slots]
 
     def _selected_blocks(self, selected: Bitmap) -> list[tuple[Any, int, NDArray[np.uint8] | None]]:
         """Blocks with anything to find, the first slot of each, and its packed bits unless all are selected."""
+        block_bytes = self.block_rows // 8
+        packed = np.zeros(len(self._blocks) * block_bytes, dtype=np.uint8)
+        packed[: len(selected.packed)] = selected.packed
+        by_block = packed.reshape(len(self._blocks), block_bytes)
+        counts = np.bitwise_count(by_block.view(np.uint64)).sum(axis=1)
         chosen: list[tuple[Any, int, NDArray[np.uint8] | None]] = []
-        for number, block in enumerate(self._blocks):
-            first = number * self.block_rows
-            packed = selected.packed[first // 8 : (first + self.block_rows) // 8]
-            n = int(np.bitwise_count(packed).sum())
-            if n == block.ntotal:
-                chosen.append((block, first, None))
-            elif n:
-                chosen.append((block, first, packed))
+        for number in np.flatnonzero(counts).tolist():
+            block = self._blocks[number]
+            bits = None if int(counts[number]) == block.ntotal else by_block[number]
+            chosen.append((block, number * self.block_rows, bits))
         return chosen
 
 

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.index.asked import K, Asked, asked_of
+from benchmarks.index.asked import Asked, K, asked_of
 from benchmarks.index.joint_vectors import CorpusSpec, JointVectors
 
 Say = Callable[[str], None]

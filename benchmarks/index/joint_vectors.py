@@ -141,7 +141,9 @@ class JointVectors:
 def _coordinates(rng: np.random.Generator, n: int, width: int) -> NDArray[np.float32]:
     """Gaussian [n, width] of expected length 1 whose variances fall like 1/rank."""
     variances = 1 / np.arange(1, width + 1)
-    return rng.standard_normal((n, width), dtype=np.float32) * np.sqrt(variances / variances.sum()).astype(np.float32)
+    deviations = np.sqrt(variances / variances.sum()).astype(np.float32)
+    drawn: NDArray[np.float32] = rng.standard_normal((n, width), dtype=np.float32) * deviations
+    return drawn
 
 
 def _basis(rng: np.random.Generator, width: int) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """HNSW graphs over joint vectors: on the stored float16 rows themselves, or on trained one-byte codes."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,12 @@ _CHUNK_ROWS = 1024
 _FAISS: Any = faiss
 _GRAPH = "graph.faiss"
 _CODES = "codes.faiss"
+
+
+@lru_cache(maxsize=64)
+def _breadth(ef_search: int) -> Any:
+    """Parameters without a selector, which searches only read: making them costs a tenth of a small search."""
+    return _FAISS.SearchParametersHNSW(efSearch=ef_search)
 
 
 class Graph:
@@ -51,9 +58,10 @@ class Graph:
 
     @property
     def memory_bytes(self) -> int:
-        """Memory of the links alone."""
+        """Memory of the links, and of codes where there are some; vectors are the segment's."""
         hnsw = self._index.hnsw
-        return int(4 * hnsw.neighbors.size() + 8 * hnsw.offsets.size() + 4 * hnsw.levels.size())
+        links = int(4 * hnsw.neighbors.size() + 8 * hnsw.offsets.size() + 4 * hnsw.levels.size())
+        return links + (self.n_rows * self.dim if self.codes else 0)
 
     def search(
         self, queries: Scores, k: int, effort: float, packed: NDArray[np.uint8] | None
@@ -64,9 +72,11 @@ class Graph:
             effort: multiplies the breadth of the search.
             packed: bits of the slots that may be returned; all others are still walked over.
         """
-        parameters = _FAISS.SearchParametersHNSW(
-            efSearch=max(k, int(self._ef_search * effort)), **({} if packed is None else {"sel": selector(packed)})
-        )
+        ef_search = max(k, int(self._ef_search * effort))
+        if packed is None:
+            parameters = _breadth(ef_search)
+        else:
+            parameters = _FAISS.SearchParametersHNSW(efSearch=ef_search, sel=selector(packed))
         scores, slots = self._index.search(queries, min(k, self.n_rows), params=parameters)
         return scores, slots
 

@@ -10,19 +10,19 @@ from tests.index_service.building import DIM, vectors
 
 @pytest.fixture
 def rows():
-    return vectors(np.random.default_rng(1), 103, kind="picture")
+    return vectors(np.random.default_rng(1), 403, kind="picture")
 
 
 @pytest.fixture
 def segment(rows):
-    segment = GrowingVectors(DIM, block_rows=16)
+    segment = GrowingVectors(DIM, block_rows=64)
     for start in range(0, len(rows), 7):
         segment.append(rows[start : start + 7])
     return segment
 
 
 def test_stored_rows_come_back_bit_for_bit(segment, rows):
-    slots = np.array([102, 0, 15, 16, 17, 47, 48])
+    slots = np.array([402, 0, 63, 64, 65, 191, 192])
     assert segment.n_rows == len(rows)
     assert (segment.rows(slots) == rows[slots]).all()
 

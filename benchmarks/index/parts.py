@@ -1,0 +1,101 @@
+"""The parts of the benchmark by name: each gives a Markdown table and plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.index.data_set import DataSet, Say
+from benchmarks.index.filled_shard import SHARES
+from benchmarks.index.filters_table import filters_table
+from benchmarks.index.kinds_table import KindRow, as_json, kinds_table
+from benchmarks.index.live import write_live
+from benchmarks.index.markdown import table
+from index_service.kinds.parameters import IndexParameters
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """What a part is given.
+
+    Args:
+        home: where data sets and results lie; `scratch`: for segments.
+        only: restricts kinds or peers by name.
+    """
+
+    data: DataSet
+    home: Path
+    scratch: Path
+    only: str
+    minutes: float
+    say: Say
+
+
+def kinds(run: Run) -> tuple[str, Any]:
+    """Every kind of segment."""
+    rows = kinds_table(run.data, run.scratch, run.say, run.only)
+    head = (
+        "kind", "at", "(1,1)", "(1,0)", "(0,1)", "(1,.3)", "text", "picture", "QPS b1", "QPS b16", "p50 ms",
+        "p99 ms", "of Faiss b1", "of Faiss b16", "B/vector", "build s",
+    )  # fmt: skip
+    return table(head, map(_kind_line, rows)), as_json(rows)
+
+
+def _kind_line(row: KindRow) -> list[str]:
+    one, sixteen = row.core
+    ratio = ("", "") if row.ratio is None else tuple(f"{each:.2f}" for each in row.ratio)
+    return [
+        row.name,
+        str(row.point or ""),
+        *(f"{each:.3f}" for each in row.recall.by_pair[:4]),
+        f"{row.recall.text:.3f}",
+        f"{row.recall.picture:.3f}",
+        f"{one.per_s:.0f}",
+        f"{sixteen.per_s:.0f}",
+        f"{one.p50_ms:.2f}",
+        f"{one.p99_ms:.2f}",
+        *ratio,
+        f"{row.bytes_per_vector:.0f}",
+        f"{row.build_s:.0f}",
+    ]
+
+
+def filters(run: Run) -> tuple[str, Any]:
+    """Filters, over one shard and over three; shards are asked one after the other, on one thread."""
+    rows = filters_table(run.data, run.scratch, run.say)
+    head = ("filter", "shards", "worst recall", "compared per shard", "QPS b1", "QPS b16", "p50 ms", "p99 ms")
+    lines = (
+        [
+            f"{row.name} ({SHARES[row.name]:.2%})" if row.name in SHARES else row.name,
+            str(row.n_shards),
+            f"{row.recall:.3f}",
+            f"{row.compared:.0f}",
+            f"{row.one.per_s:.0f}",
+            f"{row.sixteen.per_s:.0f}",
+            f"{row.one.p50_ms:.2f}",
+            f"{row.one.p99_ms:.2f}",
+        ]
+        for row in rows
+    )
+    return table(head, lines), [asdict(row) for row in rows]
+
+
+def live(run: Run) -> tuple[str, Any]:
+    """Searches while 500 updates a second are applied."""
+    result = write_live(run.data, run.scratch / "live", run.say, minutes=run.minutes, parameters=IndexParameters())
+    head = ("phase", "searches/s", "p50 ms", "p99 ms")
+    phases = (result.idle, result.writing, result.after)
+    lines = ([p.name, f"{p.searches_per_s:.0f}", f"{p.p50_ms:.2f}", f"{p.p99_ms:.2f}"] for p in phases)
+    median_s, longest_s = result.visible_s
+    words = (
+        f"{result.updates_per_s:.0f} updates/s, {result.start_items:,} to {result.end_items:,} items; "
+        f"writing/idle {result.ratio:.2f}; visible after {median_s * 1000:.0f} ms (median), "
+        f"{longest_s:.2f} s (longest), {result.lost} lost; writer late by {result.behind_s:.2f} s at most; upkeep {result.upkeep}; "
+        f"by minute {[round(each) for each in result.by_minute]}"
+    )
+    return f"{table(head, lines)}\n\n{words}", asdict(result)
+
+
+PARTS: Mapping[str, Callable[[Run], tuple[str, Any]]] = {"kinds": kinds, "filters": filters, "live": live}
