@@ -13,6 +13,7 @@ from benchmarks.index.filters_table import filters_table
 from benchmarks.index.kinds_table import KindRow, as_json, kinds_table
 from benchmarks.index.live import write_live
 from benchmarks.index.markdown import table
+from benchmarks.index.peers_table import PeerRow, best_ratio, peers_table
 from index_service.kinds.parameters import IndexParameters
 
 
@@ -23,6 +24,7 @@ class Run:
     Args:
         home: where data sets and results lie; `scratch`: for segments.
         only: restricts kinds or peers by name.
+        peer_minutes: how long another engine may build, and how long it may search.
     """
 
     data: DataSet
@@ -30,6 +32,7 @@ class Run:
     scratch: Path
     only: str
     minutes: float
+    peer_minutes: float
     say: Say
 
 
@@ -92,10 +95,59 @@ def live(run: Run) -> tuple[str, Any]:
     words = (
         f"{result.updates_per_s:.0f} updates/s, {result.start_items:,} to {result.end_items:,} items; "
         f"writing/idle {result.ratio:.2f}; visible after {median_s * 1000:.0f} ms (median), "
-        f"{longest_s:.2f} s (longest), {result.lost} lost; writer late by {result.behind_s:.2f} s at most; upkeep {result.upkeep}; "
+        f"{longest_s:.2f} s (longest), {result.lost} lost; "
+        f"writer late by {result.behind_s:.2f} s at most; upkeep {result.upkeep}; "
         f"by minute {[round(each) for each in result.by_minute]}"
     )
     return f"{table(head, lines)}\n\n{words}", asdict(result)
 
 
-PARTS: Mapping[str, Callable[[Run], tuple[str, Any]]] = {"kinds": kinds, "filters": filters, "live": live}
+def peers(run: Run) -> tuple[str, Any]:
+    """Other engines, each kept to one core while it is searched."""
+    rows = peers_table(run.data, run.scratch, run.say, run.only, timeout_s=60 * run.peer_minutes)
+    head = (
+        "engine", "built with", "sweep: recall at (1,1), worst", "QPS at (1,1), b1", "b16", "at worst, b1", "b16",
+        "build s", "B/vector",
+    )  # fmt: skip
+    words = "; ".join(
+        f"core over the best database at equal recall, {name}: {_ratio(ratio)}"
+        for name, ratio in {
+            "(1,1), batch 1": best_ratio(rows, lambda row: row.at_joint[0]),
+            "(1,1), batch 16": best_ratio(rows, lambda row: row.at_joint[1]),
+            "worst, batch 1": best_ratio(rows, lambda row: row.at_worst[0]),
+            "worst, batch 16": best_ratio(rows, lambda row: row.at_worst[1]),
+        }.items()
+    )
+    lines = [_peer_line(row, run.data.n) for row in rows]
+    return f"{table(head, lines)}\n\n{words}", [asdict(row) for row in rows]
+
+
+def _ratio(ratio: float | None) -> str:
+    return "no figure" if ratio is None else f"{ratio:.2f}"
+
+
+def _peer_line(row: PeerRow, n_rows: int) -> list[str]:
+    if row.measured is None:
+        return [row.name, row.failure, *[""] * 7]
+    points = row.measured["sweep"]
+    sweep = ", ".join(f"{p['point']}: {p['recall']['by_pair'][0]:.3f}/{p['worst']:.3f}" for p in points)
+    speeds = ["-" if per_s is None else f"{per_s:.0f}" for per_s in (*row.at_joint, *row.at_worst)]
+    size = row.measured["size_bytes"] / n_rows
+    title = row.measured["title"]
+    built = f"{row.measured['built_with']}"
+    return [
+        title,
+        built,
+        f"{row.measured['knob']} {sweep}",
+        *speeds,
+        f"{row.measured['build_s']:.0f}",
+        f"{size:.0f}",
+    ]
+
+
+PARTS: Mapping[str, Callable[[Run], tuple[str, Any]]] = {
+    "kinds": kinds,
+    "filters": filters,
+    "live": live,
+    "peers": peers,
+}
