@@ -14,6 +14,7 @@ from benchmarks.index.kinds_table import KindRow, as_json, kinds_table
 from benchmarks.index.live import write_live
 from benchmarks.index.markdown import table
 from benchmarks.index.peers_table import PeerRow, best_ratio, peers_table
+from benchmarks.index.stack import measure_stack
 from index_service.kinds.parameters import IndexParameters
 
 
@@ -145,9 +146,36 @@ def _peer_line(row: PeerRow, n_rows: int) -> list[str]:
     ]
 
 
+def stack(run: Run) -> tuple[str, Any]:
+    """Three shards through Kafka, and through the gateway."""
+    result = measure_stack(run.data, run.scratch, run.say)
+    head = ("searches", "n", "not complete", "QPS", "p50 ms", "p99 ms", "shard's own p50 ms", "compared per shard")
+    lines = [
+        [
+            row.name,
+            str(row.searches),
+            str(row.failed),
+            f"{row.per_s:.0f}",
+            f"{row.p50_ms:.1f}",
+            f"{row.p99_ms:.1f}",
+            f"{row.shard_p50_ms:.2f}",
+            "" if row.compared is None else f"{row.compared:.0f}",
+        ]
+        for row in result.rows
+    ]
+    recall = ", ".join(f"{each:.3f}" for each in result.recall.by_pair[:4])
+    words = (
+        f"{result.n_shards} shards; applied {result.n_items / result.filled_s:.0f} items/s through the log; "
+        f"recall@10 {recall} at the four weights, "
+        f"text {result.recall.text:.3f}, picture {result.recall.picture:.3f}"
+    )
+    return f"{table(head, lines)}\n\n{words}", asdict(result)
+
+
 PARTS: Mapping[str, Callable[[Run], tuple[str, Any]]] = {
     "kinds": kinds,
     "filters": filters,
     "live": live,
+    "stack": stack,
     "peers": peers,
 }

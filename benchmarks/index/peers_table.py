@@ -42,7 +42,7 @@ class PeerRow:
 
 
 def peers_table(data: DataSet, scratch: Path, say: Say, only: str, *, timeout_s: float) -> list[PeerRow]:
-    """Every engine in turn: built in one process, once, searched in another. `timeout_s` is for each of the two."""
+    """Every engine in turn: built in one process, once, searched in another; `timeout_s` is for each."""
     chosen = [name for name in ENGINES if not only or any(part in name for part in only.split("+"))]
     return [_measured(name, data, scratch / f"{name}-{data.n}", say, timeout_s) for name in chosen]
 

@@ -44,7 +44,7 @@ class Peer:
         self._items = _client(directory).get_collection(_NAME, embedding_function=None)
 
     def use(self, point: int) -> None:
-        """Set the breadth of searches. A loaded index keeps the one that it was loaded with, so it is loaded anew."""
+        """Set the breadth of searches. A loaded index keeps the one it was loaded with: load it anew."""
         self._items.modify(configuration={"hnsw": {"ef_search": point, "num_threads": 1}})
         SharedSystemClient.clear_system_cache()
         self.open(self._directory)

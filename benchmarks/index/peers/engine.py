@@ -15,7 +15,7 @@ from benchmarks.index.data_set import DataSet
 ENGINES = ("trireme", "lance_hnsw", "chroma", "postgres", "milvus", "hnswlib_graph", "usearch_graph", "lance_pq")
 M = 32
 EF_CONSTRUCTION = 100
-EF_POINTS = (32, 48, 64, 96, 128, 192, 256, 384, 512)
+EF_POINTS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
 
 class Engine(Protocol):
