@@ -21,12 +21,13 @@ from rich.table import Table
 from benchmarks.filled_stack import with_filled_stack
 from benchmarks.machine import describe_machine
 from benchmarks.part_numbers import PartQuestion, part_questions, parts
-from cli.evaluate import QUERIES, HeldOutQuery, read_queries
 from client.client import TriremeClient
+from client.held_out import HeldOutQuery, parse_queries
 from contracts.joint import Weights
 from stack.events import StackFailed
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
+_QUERIES = _CHECKOUT / "benchmarks" / "quality" / "samples_queries.jsonl"
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
 _SEED = 20261126
 _PER_PART = 2
@@ -38,7 +39,7 @@ def measure(url: str, *, families: int) -> dict[str, Any]:
     """Ingest the sheets and ask everything at every weight."""
     made = parts(_SEED, families)
     asked = part_questions(made, _SEED, _PER_PART)
-    plain = [query for query in read_queries(QUERIES) if query.query]
+    plain = [query for query in parse_queries(_QUERIES.read_bytes()) if query.query]
     rows: list[dict[str, Any]] = []
     with TriremeClient(url, timeout_s=60) as client:
         views = [client.upload(part.text.encode(), part.name, content_type="text/plain") for part in made]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.markup import escape
 from rich.table import Table
@@ -20,6 +19,7 @@ from cli.encoders import encoders
 from cli.files import read_file
 from cli.target import HomeOption, open_client
 from client.client import TriremeClient
+from client.held_out import HeldOutQuery, parse_queries
 from contracts.errors import BadMessage, NotFound
 from stack.home import CHECKOUT
 
@@ -29,16 +29,6 @@ app.command("encoders")(encoders)
 QUERIES = CHECKOUT / "benchmarks" / "quality" / "samples_queries.jsonl"
 # Hits asked for: enough to see where a document stands that is not first.
 DEPTH = 30
-
-
-class HeldOutQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the file: what is asked, and the document that should come first."""
-
-    id: str
-    kind: str
-    query: str | None
-    image: str | None
-    expected: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +103,8 @@ def read_queries(file: Path) -> list[HeldOutQuery]:
         NotFound: no such file. BadMessage: a line is no query.
     """
     try:
-        return [msgspec.json.decode(line, type=HeldOutQuery) for line in read_file(file).splitlines() if line]
-    except msgspec.DecodeError as exc:
+        return parse_queries(read_file(file))
+    except BadMessage as exc:
         raise BadMessage(f"The file '{file.name}' has a line that is no query.") from exc
 
 

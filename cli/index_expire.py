@@ -98,14 +98,15 @@ def _unused(
 async def _expire(target: IndexTarget, unused: list[UnusedDocument], added_before_ms: int) -> int:
     from ingest.expiry import Expiry
     from ingest.gone import NoGoneList, RedisGoneList
-    from runtime.generations import live_generations, read_generations
+    from ingest.live_generations import live
+    from runtime.generations import read_generations
     from runtime.kafka_producer import KafkaProducer
     from runtime.object_store import ObjectStore
 
     if not target.redis_url:
         err.print("[yellow]Without --redis remembered answers may show expired documents for a day.[/]")
     gone = RedisGoneList(target.redis_url, clock=time.monotonic) if target.redis_url else NoGoneList()
-    generations = live_generations(await asyncio.to_thread(read_generations, target.kafka))
+    generations = live(list((await asyncio.to_thread(read_generations, target.kafka)).values()))
     producer = KafkaProducer(target.kafka, "index-expire")
     try:
         store = ObjectStore.from_url(target.objects_url)

@@ -38,7 +38,9 @@ COMMANDS: Mapping[str, Command] = {
     "ask": Command("cli.ask", "Ask a question and get an answer with citations."),
     "documents": Command("cli.documents", "List, show and delete documents.", is_group=True),
     "models": Command("cli.models", "List, load, unload and update the models that Triton serves.", is_group=True),
-    "index": Command("cli.index", "Verify, rebuild, export, import and expire the index.", is_group=True),
+    "index": Command(
+        "cli.index", "Verify, rebuild, export, import and expire the index; change over to another.", is_group=True
+    ),
     "distil": Command("cli.distil", "Train a small picture tower to give a large one's vectors."),
     "export": Command(
         "cli.export", "Turn checkpoints into models that Triton serves, compared with PyTorch.", is_group=True

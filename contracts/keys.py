@@ -12,6 +12,7 @@
 """
 
 import hashlib
+from typing import NamedTuple
 from urllib.parse import quote
 
 from contracts.errors import InvalidInput
@@ -47,9 +48,46 @@ def item_prefix(generation: str, doc_id: str | None = None) -> str:
     return f"items/{generation}/{doc_id}/" if doc_id else f"items/{generation}/"
 
 
+class ItemPlace(NamedTuple):
+    """What the key of an item set says."""
+
+    doc_id: str
+    version: int
+    revision: int
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """(version, revision): the higher one is the newer."""
+        return self.version, self.revision
+
+
+def read_item_key(key: str) -> ItemPlace | None:
+    """The place that `item_key` wrote into a key; None for a key of another form."""
+    doc_id, _, order = "/".join(key.rsplit("/", 2)[1:]).partition("/")
+    version, _, revision = order.partition(".")
+    if not (doc_id and version.isdigit() and revision.isdigit()):
+        return None
+    return ItemPlace(doc_id, int(version), int(revision))
+
+
+def backfill_key(generation: str) -> str:
+    """Key of what a backfill of this generation remembers between two runs."""
+    return f"checkpoints/backfill/{generation}.json"
+
+
+def backfill_pause_key(generation: str) -> str:
+    """Key of the object that holds a backfill still for as long as it is there."""
+    return f"checkpoints/backfill/{generation}.paused"
+
+
+def trained_prefix(generation: str) -> str:
+    """Prefix of a generation's trained indexes."""
+    return f"trained/{generation}/"
+
+
 def trained_index_key(generation: str, space_id: str, kind: str) -> str:
     """Key of the trained, empty index that segments of one kind start from."""
-    return f"trained/{generation}/{space_id}/{kind}"
+    return f"{trained_prefix(generation)}{space_id}/{kind}"
 
 
 def picture_key(doc_id: str, version: int, ordinal: int) -> str:

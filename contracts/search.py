@@ -96,8 +96,8 @@ class SearchReply(Message, frozen=True, kw_only=True):
 
     Args:
         outcome: "ok", or "failed" with a reason; a request past its deadline gets no answer at all.
-        generation: the shard's. Requests reach the shards of all generations that are up; a reply of another one
-            than the request names says nothing about the shard that was asked.
+        generation: the shard's. Requests reach the shards of all generations that are up, and only those of the
+            one that is asked answer; a reply of another one says nothing about the shard that was asked.
         queue_ms, search_ms: time from taking the request off the log to its search, and time of the search itself
             with re-ranking. Both by the shard's own clock: no two machines' clocks are compared.
         applied_offset: offset of the last update this shard has applied, None before the first.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 
+from contracts.generations import Generation
 from contracts.search import CPU_GROUP, PRIMARY_GROUP
 from encoding.encoder import Encoder
 from encoding.opening import open_encoder
@@ -28,6 +29,7 @@ from gateway.core.policy import DISTILLED, FULL
 from gateway.core.shard_health import ShardHealth
 from gateway.core.signing import UrlSigner
 from gateway.flows.answer import AnswerFlow
+from gateway.flows.ask_once import ask_once, probe_request
 from gateway.flows.chat import ChatFlow
 from gateway.flows.documents import Documents
 from gateway.flows.embeddings import EmbeddingsFlow
@@ -74,6 +76,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     api_docs.router,
 )
 
+# As long as a search may take: a generation that needs longer for a question about nothing is not ready.
+_PROBE_TIMEOUT_S = 0.2
+
 _DESCRIPTION = (
     "Errors are `application/problem+json`; routes under `openai` answer them as that protocol does. "
     f"A POST that is not JSON (an upload) needs the header `{WRITE_HEADER}`, with any value: "
@@ -105,12 +110,18 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         bus = await closing.enter_async_context(
             ReplyBus(settings.kafka_bootstrap, settings.ordinal, metrics, max_open=settings.max_searches).running()
         )
+
+        async def is_ready(generation: Generation) -> bool:
+            probe = probe_request(generation, encoder.space)
+            return len(await ask_once(bus, generation, probe, timeout_s=_PROBE_TIMEOUT_S)) == generation.n_shards
+
         generations = await closing.enter_async_context(
             GenerationWatch(
                 settings.kafka_bootstrap,
                 encoder.space,
                 wanted=settings.generation,
                 remembered=Path(settings.status_db).with_suffix(".generation.json"),
+                is_ready=is_ready,
             ).running()
         )
         secret = settings.link_secret or secrets.token_urlsafe(32)

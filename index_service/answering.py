@@ -46,6 +46,7 @@ class Tally:
     answered: int = 0
     refused: int = 0
     expired: int = 0
+    elsewhere: int = 0
     unreadable: int = 0
 
 
@@ -65,11 +66,13 @@ class Answerer:
         searched: Searched = lambda _shard, _asked, _found: None,
     ) -> None:
         self._hosted = hosted
+        self._generations = {shard.spec.generation for shard in hosted.values()}
         self._group = group
         self._searched = searched
 
     def answer(self, records: Sequence[Record], now_ms: int) -> tuple[list[Reply], Tally]:
-        """One reply per request and asked shard; none for a request that is past its deadline or unreadable.
+        """One reply per request and asked shard; none for a request that is past its deadline, unreadable, or for
+        another generation: its own shards read it too.
 
         Requests that are waiting together are searched as one batch.
         """
@@ -92,6 +95,9 @@ class Answerer:
         if not 0 <= request.reply_partition < REPLY_PARTITIONS:
             tally.unreadable += 1
             _LOG.warning("search_request_without_address", partition=request.reply_partition)
+            return None
+        if request.generation not in self._generations:
+            tally.elsewhere += 1
             return None
         if request.deadline_ms < now_ms:
             tally.expired += 1

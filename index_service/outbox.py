@@ -2,11 +2,13 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Protocol
 
 from contracts.codec import Message
 from contracts.errors import BadMessage, DependencyDown, Overloaded
+from contracts.topics import DOCUMENT_STATUS
 from contracts.trace import TraceContext
 from index_service.notices import Notice
 from runtime.kafka_producer import Sent
@@ -39,11 +41,16 @@ class Outbox:
     A notice that Kafka will never take is dropped with an error in the log: it must not hold up the others.
 
     Args:
+        speaks: whether the shards tell what became of documents now; what they would have said else is dropped.
+            Dead letters are always sent.
         limit: when this many wait, `full` is true and the owner stops producing.
     """
 
-    def __init__(self, producer: Producer, *, limit: int = 2000) -> None:
+    def __init__(
+        self, producer: Producer, *, speaks: Callable[[], bool] = lambda: True, limit: int = 2000
+    ) -> None:
         self._producer = producer
+        self._speaks = speaks
         self._limit = limit
         self._waiting: deque[tuple[Notice, Future[Sent] | None]] = deque()
 
@@ -57,6 +64,8 @@ class Outbox:
 
     def put(self, notice: Notice) -> None:
         """Send a notice, and keep it until it is acknowledged."""
+        if notice.topic == DOCUMENT_STATUS and not self._speaks():
+            return
         self._waiting.append((notice, self._send(notice)))
 
     def tend(self) -> None:

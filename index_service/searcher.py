@@ -96,6 +96,7 @@ class Searcher:
             ("answered", tally.answered),
             ("refused", tally.refused),
             ("expired", tally.expired),
+            ("elsewhere", tally.elsewhere),
             ("unreadable", tally.unreadable),
         ):
             if n:

@@ -34,6 +34,8 @@ from index_service.spec import shard_spec
 from index_service.touch_reader import TouchReader
 from index_service.trained import TrainedIndexes
 from index_service.upkeep_thread import UpkeepThread
+from index_service.voice import Voice
+from runtime.generations import GenerationReader
 from runtime.health import HealthServer
 from runtime.kafka_producer import KafkaProducer
 from runtime.object_store import ObjectStore
@@ -41,6 +43,7 @@ from runtime.telemetry import Metrics, get_logger
 
 _LOG = get_logger(__name__)
 _WATCH_S = 2.0
+_GENERATIONS_TIMEOUT_S = 2.0
 _JOIN_FOLLOWER_S = 8.0
 _JOIN_S = 1.0
 
@@ -78,7 +81,7 @@ class IndexServer:
             index_updates(settings.generation),
             list(self._hosted.values()),
             store,
-            Outbox(self._notices) if self._notices is not None else None,
+            Outbox(self._notices, speaks=self._voice(settings)) if self._notices is not None else None,
             errands,
             metrics,
             snapshot_every_updates=settings.snapshot_every_updates,
@@ -132,6 +135,11 @@ class IndexServer:
                 today=_today,
             ).run
         self._health = HealthServer(settings.health_port, self.readiness, metrics.registry, door=door.answer)
+
+    @staticmethod
+    def _voice(settings: IndexSettings) -> Callable[[], bool]:
+        reader = GenerationReader(settings.kafka_bootstrap, f"{settings.process}-generations")
+        return Voice(settings.generation, lambda: reader.read(timeout_s=_GENERATIONS_TIMEOUT_S)).speaks
 
     def readiness(self) -> tuple[bool, dict[str, object]]:
         """Ready once every shard has replayed its log, and while updates and requests can be reached."""

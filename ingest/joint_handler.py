@@ -11,19 +11,19 @@ import msgspec
 from contracts.codec import decode, encode
 from contracts.documents import Delayed
 from contracts.errors import BadMessage, NotFound, Superseded
-from contracts.generations import Generation
+from contracts.generations import Generation, oldest_first
 from contracts.halves import Half, HalfReady
-from contracts.ids import shard_of
 from contracts.items import REVISION_JOINED, IndexUpdate, ItemSet, upsert
 from contracts.keys import half_key, item_key
 from contracts.space import Space
-from contracts.topics import RETRY_DELAYS_S, Stage, index_updates, retry_topic
+from contracts.topics import RETRY_DELAYS_S, Stage, retry_topic
 from ingest.cleanup import Cleaner
 from ingest.gone import GoneList
 from ingest.joining import join
 from ingest.live_generations import GenerationList, live
 from ingest.patience import Patience
 from ingest.reading import JOIN_DEADLINE
+from ingest.to_shard import to_shard
 from ingest.work import Outcome, Outgoing, Work
 from runtime.object_store import ObjectStore
 from runtime.telemetry import get_logger
@@ -108,7 +108,7 @@ class JointHandler:
         items = msgspec.structs.replace(joined, generation=generation.name)
         key = item_key(generation.name, items.doc_id, items.version, items.revision)
         await self._store.put(key, encode(items))
-        return _to_shard(generation, upsert(items, key))
+        return to_shard(generation, upsert(items, key))
 
     async def _refuse_if_replaced(self, work: Work, generations: Sequence[Generation]) -> None:
         """Keep late work of old versions from leaving items in the store that nobody would remove."""
@@ -122,8 +122,8 @@ class JointHandler:
                 raise Superseded("A newer version of the file is searchable already.")
 
     async def _delete(self, work: Work, pointer: HalfReady) -> Outcome:
-        known = await self._generations.all()
-        tombstones = [_to_shard(generation, _tombstone(pointer, generation)) for generation in live(known)]
+        known = oldest_first(await self._generations.all())
+        tombstones = [to_shard(generation, _tombstone(pointer, generation)) for generation in live(known)]
 
         async def afterwards() -> None:
             await self._gone.add(pointer.tenant, pointer.doc_id, pointer.version)
@@ -176,13 +176,4 @@ def _tombstone(pointer: HalfReady, generation: Generation) -> IndexUpdate:
         revision=REVISION_JOINED,
         generation=generation.name,
         space_id=generation.space_id,
-    )
-
-
-def _to_shard(generation: Generation, update: IndexUpdate) -> Outgoing:
-    return Outgoing(
-        index_updates(generation.name),
-        update,
-        key=update.doc_id,
-        partition=shard_of(update.doc_id, generation.n_shards),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from contracts.errors import BadMessage, DependencyDown
-from contracts.generations import LIVE_STATES, Generation
+from contracts.generations import Generation, oldest_first
 from runtime.generations import read_generations
 from runtime.telemetry import get_logger
 
@@ -26,21 +26,25 @@ class GenerationList(Protocol):
 
 
 def live(generations: Sequence[Generation], space_id: str | None = None) -> list[Generation]:
-    """Generations that take updates, by name; those of one space, or of all.
+    """Generations that take updates, oldest first; those of one space, or of all.
+
+    The order matters: what is stored for, or removed from, a generation is so in those before it that it may be
+    filled from. A backfill tells by that whether what it copies is still there.
 
     Raises:
         DependencyDown: there is none; one will come, so the work is tried again.
     """
-    found = [g for g in generations if g.state in LIVE_STATES and space_id in (None, g.space_id)]
+    found = [g for g in generations if g.is_live and space_id in (None, g.space_id)]
     if not found:
         raise DependencyDown("index", "No index takes documents of this kind at the moment.")
-    return sorted(found, key=lambda generation: generation.name)
+    return oldest_first(found)
 
 
 class LogGenerations:
     """Reads the topic `index_generations` again when what is known is older than `keep_s`.
 
-    A backfill of a new generation must begin at least `keep_s` after the generation was announced.
+    A new generation gets every document only from `keep_s` after its announcement on: its backfill looks for
+    differences once more after that.
 
     Args:
         read: reads the topic; may raise DependencyDown and BadMessage.

@@ -19,8 +19,7 @@ from contracts.generations import Generation, generation_name
 from contracts.ids import DEFAULT_TENANT
 from contracts.space import Space, read_space
 from contracts.topics import FILE_ADDED, fixed_topics, generation_topics
-from runtime.generations import publish_generation, read_generations
-from runtime.kafka_producer import KafkaProducer
+from runtime.generations import publish_generations, read_generations
 from runtime.log_epoch import settle_log_epoch
 from runtime.object_store import ObjectStore
 from runtime.process import run_main
@@ -92,7 +91,7 @@ def claim_data(data: Path, wanted: DataSpace) -> None:
 
 
 async def settle(bootstrap: str, object_store_url: str, space: DataSpace) -> None:
-    """Create topics that are missing, settle the log's epoch, and announce the generation as serving.
+    """Create topics that are missing, settle the log's epoch, and announce the first generation as serving.
 
     Blocks its thread: run it in one of its own, with its own event loop.
 
@@ -103,17 +102,13 @@ async def settle(bootstrap: str, object_store_url: str, space: DataSpace) -> Non
     ensure_topics(bootstrap, topics, timeout_s=TOPICS_TIMEOUT_S)
     store = ObjectStore.from_url(object_store_url)
     await settle_log_epoch(store, topic_identity(bootstrap, FILE_ADDED))
-    known = read_generations(bootstrap, timeout_s=GENERATION_TIMEOUT_S).get(space.generation)
-    if known is not None and known.state == "serving":
-        return
-    producer = KafkaProducer(bootstrap, "stack")
-    try:
-        publish_generation(producer, _serving(space), timeout_s=GENERATION_TIMEOUT_S)
-    finally:
-        producer.close()
+    if space.generation in read_generations(bootstrap, timeout_s=GENERATION_TIMEOUT_S):
+        return  # Whether it still serves is not for a start to say: another one may have taken its place.
+    publish_generations(bootstrap, [first_generation(space)], timeout_s=GENERATION_TIMEOUT_S)
 
 
-def _serving(space: DataSpace) -> Generation:
+def first_generation(space: DataSpace) -> Generation:
+    """The generation that a deployment begins with: it serves from the start."""
     return Generation(
         tenant=DEFAULT_TENANT,
         name=space.generation,
@@ -121,6 +116,7 @@ def _serving(space: DataSpace) -> Generation:
         n_shards=space.n_shards,
         state="serving",
         created_ms=time.time_ns() // 1_000_000,
+        turn=1,
     )
 
 

@@ -14,11 +14,14 @@ from dataclasses import replace
 import msgspec
 
 from contracts.errors import NotFound, TriremeError
-from stack.bootstrap import DataSpace, claim_data, exported_space, settle
+from contracts.generations import Generation, serving_of
+from runtime.generations import GenerationReader
+from stack.bootstrap import DataSpace, claim_data, exported_space, first_generation, settle
 from stack.embedded_servers import EmbeddedServers
 from stack.embedded_services import EmbeddedServices
 from stack.events import EventSink, SetupStep, StackEvent
 from stack.first_search import search_until_complete
+from stack.generations.keeper import GenerationKeeper, remembered
 from stack.home import StackHome
 from stack.layout import BOOTSTRAP, FIRST_SEARCH, KAFKA, TRITON, StackPorts, choose_ports
 from stack.mock_broker import mock_address, mock_spec
@@ -29,6 +32,7 @@ from stack.state import StackPhase, StackState, read_state, write_state
 from stack.supervisor import Supervisor
 
 MOCK_DATA = "data-mock"
+GENERATIONS_TIMEOUT_S = 5.0
 
 
 class EmbeddedStack:
@@ -46,6 +50,7 @@ class EmbeddedStack:
         self._supervisor = Supervisor(self._home.logs, self._changed)
         self._held = contextlib.ExitStack()
         self._state: StackState | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     @property
     def state(self) -> StackState:
@@ -76,20 +81,28 @@ class EmbeddedStack:
         self._clear_last_run()
         claim_data(home.data, owned)
         ports = choose_ports(options.n_shards, choose_gateway_port(options.port))
-        self._state = self._first_state(owned, ports)
+        generations = remembered(home.data) or (first_generation(owned),)
+        self._state = self._first_state(serving_of(generations) or first_generation(owned), ports)
         servers = EmbeddedServers(home, options.model_repository, ports, options.device)
         specs, steps = await asyncio.to_thread(self._servers, servers)
         bootstrap = await self._broker_address(ports, owned)
         self._set("starting", kafka_bootstrap=bootstrap)
         services = EmbeddedServices(options, home, ports, owned, bootstrap)
         steps.append(self._bootstrap_step(owned, bootstrap, after=[s.name for s in specs if s.name == KAFKA]))
-        specs += services.specs()
+        index = {generation.name: services.index_specs(generation) for generation in generations}
+        specs += [*(spec for own in index.values() for spec in own), *services.specs()]
         steps.append(self._first_search_step(ports, after=[spec.name for spec in specs]))
         await self._supervisor.start(specs, steps)
         self._set("ready")
+        if options.broker_kind != "mock":
+            running = {name: [spec.name for spec in own] for name, own in index.items()}
+            self._keeping = asyncio.create_task(self._keep_generations(services, running, bootstrap))
 
     async def stop(self) -> None:
         """Stop all processes in the reverse order and give the home back."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
         if self._state is not None:
             self._set("stopping")
             await self._supervisor.stop()
@@ -135,7 +148,31 @@ class EmbeddedStack:
 
         return SetupStep(FIRST_SEARCH, run, depends_on=tuple(after))
 
-    def _first_state(self, owned: DataSpace, ports: StackPorts) -> StackState:
+    async def _keep_generations(
+        self, services: EmbeddedServices, running: dict[str, list[str]], bootstrap: str
+    ) -> None:
+        keeper = GenerationKeeper(
+            self._supervisor,
+            self._home.data,
+            services.space.space_id,
+            running,
+            specs_of=services.index_specs,
+            snapshots_of=services.snapshots,
+            on_serving=self._serves,
+        )
+        # Not closed here: at the end a thread may still be reading, and the process ends with it.
+        reader = GenerationReader(bootstrap, "stack-generations")
+        await keeper.run(lambda: reader.read(timeout_s=GENERATIONS_TIMEOUT_S))
+
+    def _serves(self, generation: Generation) -> None:
+        assert self._state is not None
+        if generation.name != self._state.generation:
+            self._state = msgspec.structs.replace(
+                self._state, generation=generation.name, n_shards=generation.n_shards
+            )
+            write_state(self._home.state_file, self.state)
+
+    def _first_state(self, serving: Generation, ports: StackPorts) -> StackState:
         return StackState(
             supervisor_pid=os.getpid(),
             phase="starting",
@@ -144,9 +181,9 @@ class EmbeddedStack:
             kafka_bootstrap="",
             broker=self._options.broker_kind,
             object_store_url=f"file://{self._home.objects}",
-            generation=owned.generation,
-            space_id=owned.space_id,
-            n_shards=owned.n_shards,
+            generation=serving.name,
+            space_id=serving.space_id,
+            n_shards=serving.n_shards,
         )
 
     def _set(self, phase: StackPhase, *, kafka_bootstrap: str | None = None) -> None:

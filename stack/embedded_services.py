@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
+from contracts.generations import Generation
 from contracts.search import CPU_GROUP, PRIMARY_GROUP
 from stack.bootstrap import DataSpace
 from stack.home import StackHome
@@ -14,15 +17,16 @@ from stack.layout import (
     GATEWAY,
     JOINT_UPDATER,
     REDIS,
-    REPLICA,
     TEXT_EMBEDDER,
     TRITON,
     VISION_EMBEDDER,
     WATCH_FOLDER,
     StackPorts,
+    replica_name,
     shard_name,
 )
 from stack.options import StackOptions
+from stack.ports import free_ports
 from stack.process import ProcessSpec
 from stack.services import Service, service_spec
 
@@ -46,13 +50,37 @@ class EmbeddedServices:
     kafka_bootstrap: str
 
     def specs(self) -> list[ProcessSpec]:
-        """All of them, in the order in which people like to see them."""
+        """Those that do not belong to a generation of the index, in the order in which people like to see them."""
         return [service_spec(service) for service in self._services()]
 
+    def index_specs(self, generation: Generation) -> list[ProcessSpec]:
+        """The index processes of one generation, on ports of their own."""
+        names = self.index_names(generation.name, generation.n_shards)
+        first = generation.name == self.space.generation
+        ports = [self.ports.health[name] for name in names] if first else self._more_ports(len(names))
+        hosted = [*((shard,) for shard in range(generation.n_shards)), tuple(range(generation.n_shards))]
+        return [
+            service_spec(self._index(name, shards, generation, port, read_only=name == names[-1]))
+            for name, shards, port in zip(names, hosted, ports, strict=True)
+        ]
+
+    def _more_ports(self, count: int) -> list[int]:
+        """Free ports that are not chosen for anything else, whether that listens already or not."""
+        ours = {self.ports.gateway, self.ports.redis, *self.ports.health.values()}
+        ours |= {self.ports.kafka.clients, self.ports.kafka.controller}
+        ours |= {self.ports.triton.http, self.ports.triton.grpc, self.ports.triton.metrics}
+        return [port for port in free_ports(count + len(ours)) if port not in ours][:count]
+
+    def index_names(self, generation: str, n_shards: int) -> list[str]:
+        """Names of the index processes of one generation: its shards, then its replica."""
+        prefix = None if generation == self.space.generation else generation
+        return [*(shard_name(shard, prefix) for shard in range(n_shards)), replica_name(prefix)]
+
+    def snapshots(self, names: Sequence[str]) -> list[Path]:
+        """The folders that index processes of these names keep."""
+        return [self.home.data / "snapshots" / name for name in names]
+
     def _services(self) -> list[Service]:
-        n_shards = self.space.n_shards
-        shards = [self._index(shard_name(i), (i,), PRIMARY_GROUP) for i in range(n_shards)]
-        replica = self._index(REPLICA, tuple(range(n_shards)), CPU_GROUP, read_only=True)
         workers = [
             self._worker(TEXT_EMBEDDER, "ingest.text_embedder", needs_triton=True),
             self._worker(VISION_EMBEDDER, "ingest.vision_embedder", needs_triton=True),
@@ -60,18 +88,21 @@ class EmbeddedServices:
         ]
         if self.options.watch is not None:
             workers.append(self._watch(self.options.watch))
-        return [*shards, replica, *workers, self._gateway()]
+        return [*workers, self._gateway()]
 
-    def _index(self, name: str, shards: tuple[int, ...], group: int, *, read_only: bool = False) -> Service:
+    def _index(
+        self, name: str, shards: tuple[int, ...], generation: Generation, port: int, *, read_only: bool
+    ) -> Service:
         settings = {
             "shards": ",".join(str(shard) for shard in shards),
-            "group": str(group),
-            "generation": self.space.generation,
-            "n_shards": str(self.space.n_shards),
-            "snapshot_dir": str(self.home.data / "snapshots" / name),
+            "group": str(CPU_GROUP if read_only else PRIMARY_GROUP),
+            "generation": generation.name,
+            "n_shards": str(generation.n_shards),
+            "snapshot_dir": str(self.snapshots([name])[0]),
             "read_only": str(read_only).lower(),
+            "index": msgspec.json.encode({"kind": generation.parameters.segment_kind}).decode(),
         }
-        return self._checked(name, INDEX_MODULE, settings, (BOOTSTRAP,))
+        return self._checked(name, INDEX_MODULE, settings, (BOOTSTRAP,), port=port)
 
     def _worker(self, name: str, module: str, *, needs_triton: bool) -> Service:
         depends_on = (BOOTSTRAP, TRITON) if needs_triton else (BOOTSTRAP,)
@@ -97,10 +128,16 @@ class EmbeddedServices:
         return Service(GATEWAY, "gateway", settings, self.ports.gateway, (BOOTSTRAP, TRITON, REDIS))
 
     def _checked(
-        self, name: str, module: str, settings: Mapping[str, str], depends_on: tuple[str, ...]
+        self,
+        name: str,
+        module: str,
+        settings: Mapping[str, str],
+        depends_on: tuple[str, ...],
+        *,
+        port: int | None = None,
     ) -> Service:
         """A process that answers for its health on a port of its own."""
-        port = self.ports.health[name]
+        port = self.ports.health[name] if port is None else port
         return Service(name, module, {**self._common(), "health_port": str(port), **settings}, port, depends_on)
 
     def _common(self) -> dict[str, str]:

@@ -18,6 +18,7 @@ EventKind = Literal[
     "given_up",
     "stopping",
     "stopped",
+    "removed",
     "step_running",
     "step_done",
 ]

@@ -19,9 +19,14 @@ BOOTSTRAP = "topics"
 FIRST_SEARCH = "first search"
 
 
-def shard_name(shard: int) -> str:
-    """Process name of a shard's server in the primary group."""
-    return f"shard-{shard}"
+def shard_name(shard: int, generation: str | None = None) -> str:
+    """Process name of a shard's server in the primary group; None stands for the stack's first generation."""
+    return f"{generation}-shard-{shard}" if generation else f"shard-{shard}"
+
+
+def replica_name(generation: str | None = None) -> str:
+    """Process name of the replica; None stands for the stack's first generation."""
+    return f"{generation}-{REPLICA}" if generation else REPLICA
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stack.child import rotate_log
@@ -35,7 +35,7 @@ class Supervisor:
         self._watched: dict[str, Watched] = {}
         self._ready: dict[str, asyncio.Event] = {}
         self._needs: dict[str, tuple[str, ...]] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def start(self, specs: Sequence[ProcessSpec], steps: Sequence[SetupStep] = ()) -> None:
         """Start all and return when every process is ready and every step done. May be called again with more.
@@ -65,11 +65,23 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop all, each after those that depend on it; returns when no process is left."""
-        for task in self._tasks:
+        await self._stop(tuple(self._watched))
+
+    async def remove(self, names: Iterable[str]) -> None:
+        """Stop some for good, as if they had never been there; nothing else may depend on them."""
+        leaving = [name for name in names if name in self._watched]
+        await self._stop(leaving)
+        for name in leaving:
+            del self._watched[name], self._ready[name], self._needs[name]
+            self._on_event(StackEvent(name, "removed"))
+
+    async def _stop(self, names: Sequence[str]) -> None:
+        tasks = [task for name in names if (task := self._tasks.pop(name, None)) is not None]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        gone = {name: asyncio.Event() for name in self._watched}
-        await asyncio.gather(*(self._stop_process(watched, gone) for watched in self._watched.values()))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        gone = {name: asyncio.Event() for name in names}
+        await asyncio.gather(*(self._stop_process(self._watched[name], gone) for name in names))
 
     def views(self) -> tuple[ProcessView, ...]:
         """Every process as it is now, in the order in which they were given."""
@@ -80,7 +92,7 @@ class Supervisor:
         watched = self._watched[spec.name]
         await watched.bring_up()
         self._ready[spec.name].set()
-        self._tasks.append(asyncio.create_task(watched.keep_up(), name=f"watch {spec.name}"))
+        self._tasks[spec.name] = asyncio.create_task(watched.keep_up(), name=f"watch {spec.name}")
 
     async def _run_step(self, step: SetupStep) -> None:
         await self._wait_for(step.depends_on)

@@ -48,6 +48,14 @@ def filters_table(data: DataSet, scratch: Path, say: Say, *, shards: tuple[int, 
     return rows
 
 
+def size_row(data: DataSet, directory: Path, say: Say) -> tuple[FilterRow, FilledShard]:
+    """One shard of all rows, without a filter."""
+    faiss.omp_set_num_threads(1)
+    say(f"filling a shard of {data.n:,} rows")
+    filled = fill(data, directory, IndexParameters())
+    return _row("no filter", EVERYTHING, [filled], data), filled
+
+
 def _row(name: str, wanted: Filter, filled: list[FilledShard], data: DataSet) -> FilterRow:
     recalls, compared = [], []
     for queries in data.asked.by_pair[: len(PAIRS)]:

@@ -16,7 +16,7 @@ from benchmarks.index.data_set import DataSet, Say
 from benchmarks.index.filled_shard import FilledShard, fill
 from benchmarks.index.recall import WANTED_RECALL, Recall, recall_of
 from benchmarks.index.timing import Timing, time_searches
-from index_service.kinds.parameters import IndexParameters
+from index_service.kinds.parameters import IndexParameters, Kind
 from index_service.kinds.searcher import Searcher
 
 _FETCH = K + 16
@@ -36,12 +36,19 @@ class KindToTry:
 
 _EF = (64, 96, 128, 160, 192, 224, 256, 320, 384, 512)
 _NPROBE = (16, 32, 64, 128, 256, 512)
+
+
+def _graph(kind: Kind, m: int) -> IndexParameters:
+    """Without the growth of the breadth: the sweep names it as it is."""
+    return IndexParameters(kind=kind, m=m, ef_growth=0.0)
+
+
 KINDS = (
     KindToTry("flat", IndexParameters(kind="flat", flat_below=0), "ef_search", (0,)),
-    KindToTry("hnsw_fp16 M=16", IndexParameters(kind="hnsw_fp16", m=16), "ef_search", _EF),
-    KindToTry("hnsw_fp16 M=32", IndexParameters(kind="hnsw_fp16", m=32), "ef_search", _EF),
-    KindToTry("hnsw_sq8 M=32", IndexParameters(kind="hnsw_sq8", m=32), "ef_search", _EF),
-    KindToTry("halves M=16", IndexParameters(kind="halves", m=16), "ef_search", _EF),
+    KindToTry("hnsw_fp16 M=16", _graph("hnsw_fp16", 16), "ef_search", _EF),
+    KindToTry("hnsw_fp16 M=32", _graph("hnsw_fp16", 32), "ef_search", _EF),
+    KindToTry("hnsw_sq8 M=32", _graph("hnsw_sq8", 32), "ef_search", _EF),
+    KindToTry("halves M=16", _graph("halves", 16), "ef_search", _EF),
     KindToTry("ivf_sq8", IndexParameters(kind="ivf_sq8"), "nprobe", _NPROBE),
     KindToTry("ivf_pq", IndexParameters(kind="ivf_pq"), "nprobe", _NPROBE),
 )

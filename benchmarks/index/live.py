@@ -8,6 +8,7 @@ searched for until it is found.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
@@ -44,6 +45,8 @@ _SAVE_EVERY = 10_000
 _PROBE_EVERY = RATE_PER_S // 2
 _IDLE_S = 10.0
 _PROBE_TIMEOUT_S = 10.0
+# As an index process sets it.
+_SWITCH_INTERVAL_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +135,27 @@ class _Updates:
         self._space_id = space_id
         self._rng = np.random.default_rng(7)
         self.n_documents = 0
+        self.probed: set[int] = set()
+
+    def _number(self) -> int:
+        """A new document's, or an earlier one's that is not being searched for."""
+        if self.n_documents and self._rng.random() < _REPLACED:
+            number = int(self._rng.integers(self.n_documents))
+            if number not in self.probed:
+                return number
+        self.n_documents += 1
+        return self.n_documents - 1
 
     def next(self, offset: int) -> tuple[Record, str, NDArray[np.float32]]:
         """The next record, its document and its vector."""
-        replaces = self.n_documents and self._rng.random() < _REPLACED
-        number = int(self._rng.integers(self.n_documents)) if replaces else self.n_documents
-        self.n_documents += 0 if replaces else 1
+        number = self._number()
         row = np.asarray(self._data.vectors[int(self._rng.integers(self._data.n))], dtype=np.float32)
         row += self._rng.standard_normal(len(row), dtype=np.float32) * 0.02 * (row != 0)
         row /= max(1e-6, float(np.linalg.norm(row)) / (2**0.5 if row[0] and row[-1] else 1.0))
+        if offset % _PROBE_EVERY == 0:
+            number = self.n_documents
+            self.n_documents += 1
+            self.probed.add(number)
         doc_id = document_id(TENANT, "live", f"{number}.txt")
         item = Item(item_id="0", kind="text", vector=row.astype("<f2").tobytes(), text=f"live document {number}")
         items = ItemSet(
@@ -187,6 +202,7 @@ def write_live(
     data: DataSet, scratch: Path, say: Say, *, minutes: float, parameters: IndexParameters
 ) -> LiveResult:
     """Fill a shard, search it idle, then write and search for so long, then search again."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     say("filling the shard")
     filled = fill(data, scratch, parameters)
     hosted = HostedShard(filled.shard.spec, scratch, filled.shard, position=LogPosition("bench/log", 0))

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.index.data_set import DataSet, Say
+from benchmarks.index.data_set import DataSet, Say, open_data_set
 from benchmarks.index.filled_shard import SHARES
-from benchmarks.index.filters_table import filters_table
+from benchmarks.index.filters_table import filters_table, size_row
 from benchmarks.index.kinds_table import KindRow, as_json, kinds_table
 from benchmarks.index.live import write_live
 from benchmarks.index.markdown import table
@@ -86,6 +86,33 @@ def filters(run: Run) -> tuple[str, Any]:
     return table(head, lines), [asdict(row) for row in rows]
 
 
+def growth(run: Run) -> tuple[str, Any]:
+    """One shard of the default parameters at a tenth of the rows, and at all of them."""
+    rows = []
+    for n in (run.data.n // 10, run.data.n):
+        data = open_data_set(run.home / "data", run.data.spec, n, run.say)
+        rows.append((n, *size_row(data, run.scratch / "growth", run.say)))
+    head = (
+        "rows", "worst recall", "compared", "QPS b1", "QPS b16", "p50 ms", "p99 ms", "B/vector", "put s", "seal s"
+    )  # fmt: skip
+    lines = (
+        [
+            f"{n:,}",
+            f"{row.recall:.3f}",
+            f"{row.compared:.0f}",
+            f"{row.one.per_s:.0f}",
+            f"{row.sixteen.per_s:.0f}",
+            f"{row.one.p50_ms:.2f}",
+            f"{row.one.p99_ms:.2f}",
+            f"{shard.size_bytes() / n:.0f}",
+            f"{shard.put_s:.0f}",
+            f"{shard.seal_s:.0f}",
+        ]
+        for n, row, shard in rows
+    )
+    return table(head, lines), [{"rows": n, **asdict(row)} for n, row, _ in rows]
+
+
 def live(run: Run) -> tuple[str, Any]:
     """Searches while 500 updates a second are applied."""
     result = write_live(run.data, run.scratch / "live", run.say, minutes=run.minutes, parameters=IndexParameters())
@@ -96,9 +123,8 @@ def live(run: Run) -> tuple[str, Any]:
     words = (
         f"{result.updates_per_s:.0f} updates/s, {result.start_items:,} to {result.end_items:,} items; "
         f"writing/idle {result.ratio:.2f}; visible after {median_s * 1000:.0f} ms (median), "
-        f"{longest_s:.2f} s (longest), {result.lost} lost; "
-        f"writer late by {result.behind_s:.2f} s at most; upkeep {result.upkeep}; "
-        f"by minute {[round(each) for each in result.by_minute]}"
+        f"{longest_s:.2f} s (longest), {result.lost} lost; writer late by {result.behind_s:.2f} s at most; "
+        f"upkeep {result.upkeep}; by minute {[round(each) for each in result.by_minute]}"
     )
     return f"{table(head, lines)}\n\n{words}", asdict(result)
 
@@ -134,11 +160,9 @@ def _peer_line(row: PeerRow, n_rows: int) -> list[str]:
     sweep = ", ".join(f"{p['point']}: {p['recall']['by_pair'][0]:.3f}/{p['worst']:.3f}" for p in points)
     speeds = ["-" if per_s is None else f"{per_s:.0f}" for per_s in (*row.at_joint, *row.at_worst)]
     size = row.measured["size_bytes"] / n_rows
-    title = row.measured["title"]
-    built = f"{row.measured['built_with']}"
     return [
-        title,
-        built,
+        row.measured["title"],
+        row.measured["built_with"],
         f"{row.measured['knob']} {sweep}",
         *speeds,
         f"{row.measured['build_s']:.0f}",
@@ -175,6 +199,7 @@ def stack(run: Run) -> tuple[str, Any]:
 PARTS: Mapping[str, Callable[[Run], tuple[str, Any]]] = {
     "kinds": kinds,
     "filters": filters,
+    "growth": growth,
     "live": live,
     "stack": stack,
     "peers": peers,

@@ -2,39 +2,50 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 from contracts.codec import decode, encode
 from contracts.errors import BadMessage, DependencyDown, TriremeError
-from contracts.generations import Generation
+from contracts.generations import Generation, serving_of
 from contracts.space import Space
-from runtime.generations import read_generations, serving_generation
+from runtime.generations import GenerationReader
 from runtime.telemetry import get_logger
 
 AUTO = "auto"
 
-_SEARCHING_S = 1.0
-_FOUND_S = 10.0
+WATCH_PAUSE_S = 1.0
+"""How long a cut-over may take to be noticed, apart from the question to the new generation's shards."""
 _TIMEOUT_S = 5.0
 
+IsReady = Callable[[Generation], Awaitable[bool]]
+"""Whether every shard of a generation answers now. May raise errors of the tree."""
+
 _log = get_logger(__name__)
+
+
+async def _always(_generation: Generation) -> bool:
+    return True
 
 
 class GenerationWatch:
     """Knows the generation that searches go to, and keeps it when Kafka goes away.
 
     Args:
-        wanted: a generation's name, or "auto" for the youngest one that is serving in this gateway's space.
+        wanted: a generation's name, or "auto" for the one that serves in this gateway's space.
         remembered: file that holds the last one, so that a gateway which starts while Kafka is away still finds
             the answers kept in the cache.
+        is_ready: asked before searches leave a generation that still answers for another one.
     """
 
-    def __init__(self, bootstrap: str, space: Space, *, wanted: str, remembered: Path) -> None:
-        self._bootstrap = bootstrap
+    def __init__(
+        self, bootstrap: str, space: Space, *, wanted: str, remembered: Path, is_ready: IsReady = _always
+    ) -> None:
+        self._reader = GenerationReader(bootstrap)
         self._space = space
         self._wanted = wanted
         self._remembered = remembered
+        self._is_ready = is_ready
         self._current = self._recalled()
 
     @contextlib.asynccontextmanager
@@ -56,23 +67,32 @@ class GenerationWatch:
             raise DependencyDown("index", "No index is ready to be searched yet.")
         return self._current
 
+    async def consider(self, found: Mapping[str, Generation]) -> None:
+        """Take what the topic says. Searches change over only to a generation whose shards all answer.
+
+        Until then the one that is known goes on, unless it is retired.
+        """
+        chosen, known = choose(found, self._space, self._wanted), self._current
+        if chosen is None or chosen == known:
+            return
+        if known is None or known.name != chosen.name:
+            still_answers = known is not None and known.name in found and found[known.name].is_live
+            if still_answers and not await self._is_ready(chosen):
+                _log.warning("generation_not_ready", generation=chosen.name)
+                return
+            _log.info("generation_chosen", generation=chosen.name, shards=chosen.n_shards)
+        self._current = chosen
+        await asyncio.to_thread(self._remember, chosen)
+
     async def _follow(self) -> None:
-        pause_s = _SEARCHING_S
         while True:
             try:
-                found = await asyncio.to_thread(read_generations, self._bootstrap, timeout_s=_TIMEOUT_S)
-                chosen = choose(found, self._space, self._wanted)
-                if chosen is not None:
-                    pause_s = _FOUND_S
-                if chosen is not None and chosen != self._current:
-                    _log.info("generation_chosen", generation=chosen.name, shards=chosen.n_shards)
-                    self._current = chosen
-                    await asyncio.to_thread(self._remember, chosen)
+                await self.consider(await asyncio.to_thread(self._reader.read, timeout_s=_TIMEOUT_S))
             except TriremeError as exc:
                 _log.debug("generations_unreadable", reason=exc.message)
             except Exception as exc:  # noqa: BLE001 - the outermost loop of a task
                 _log.error("generation_watch_failed", exc_info=exc)
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(WATCH_PAUSE_S)
 
     def _recalled(self) -> Generation | None:
         try:
@@ -91,4 +111,4 @@ class GenerationWatch:
 def choose(found: Mapping[str, Generation], space: Space, wanted: str) -> Generation | None:
     """The generation to search among those found, or None. One of another space is never searched."""
     fitting = {name: g for name, g in found.items() if g.space_id == space.space_id}
-    return serving_generation(fitting) if wanted == AUTO else fitting.get(wanted)
+    return serving_of(fitting.values()) if wanted == AUTO else fitting.get(wanted)

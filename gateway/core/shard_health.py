@@ -48,7 +48,15 @@ class ShardHealth:
         self._answer_within_s = answer_within_s
         self._failures = failures
         self._reset_s = reset_s
+        self._generation: str | None = None
         self._shards: dict[tuple[int, int], _Shard] = {}
+
+    def turn_to(self, generation: str) -> None:
+        """Searches go to the shards of this generation from now on. Those of another one are other processes: what
+        is known of them says nothing about these."""
+        if generation != self._generation:
+            self._generation = generation
+            self._shards = {}
 
     def plan(self, n_shards: int, preferred_group: int) -> Plan:
         """Whom to ask: the preferred group, and the other one for shards whose breaker there is open.

@@ -87,6 +87,7 @@ class AskShards:
             DeadlineExceeded: no shard answered in time.
         """
         self._settle()
+        self._health.turn_to(request.generation)
         self._allowance.earn()
         plan = self._health.plan(n_shards, self._preferred)
         if not plan.by_group:
@@ -181,7 +182,7 @@ class AskShards:
 
     def _take(self, gathered: Gathered, asking: _Asking, reply: SearchReply) -> None:
         if reply.generation not in {None, asking.request.generation}:
-            return  # Shards of other generations read the same requests and refuse them.
+            return  # Shards of other generations read the same requests; those of an older build refuse them.
         now_s = self._clock.monotonic_s()
         place = (reply.group, reply.shard)
         good = reply.outcome == "ok"
@@ -203,6 +204,7 @@ class AskShards:
     def _settle(self) -> None:
         """Tell the shards' health what became of requests whose searches have ended."""
         for at_s, reply in self._bus.late_replies():
+            # One of another generation is not known to have been asked, and changes nothing.
             ok = reply.outcome == "ok"
             self._health.answered(reply.group, reply.shard, reply.correlation_id, at_s, ok=ok)
         if self._bus.available():

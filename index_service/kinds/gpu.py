@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from contracts.errors import DeadlineExceeded, Overloaded
 from index_service.bitmap import SlotNumbers
 from index_service.kinds.graph import Graph, chunks
-from index_service.kinds.parameters import IndexParameters
+from index_service.kinds.parameters import IndexParameters, breadth_for
 from index_service.vectors import Scores, stored_rows
 
 T = TypeVar("T")
@@ -134,8 +134,8 @@ class CagraOnDevice:
 
     def __init__(self, graph: Any, parameters: IndexParameters) -> None:
         self._device = _device(parameters)
-        self._breadth = parameters.ef_search
         self.n_rows = int(graph.ntotal)
+        self._breadth = breadth_for(self.n_rows, parameters)
         self.memory_bytes = self.n_rows * (4 * int(graph.d) + 8 * parameters.m)
         device = self._device
 

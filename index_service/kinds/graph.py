@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index_service.bitmap import SlotNumbers
-from index_service.kinds.parameters import IndexParameters
+from index_service.kinds.parameters import IndexParameters, breadth_for
 from index_service.vectors import Scores, add_rows, flat_index, selector, stored_rows
 
 _CHUNK_ROWS = 1024
@@ -31,14 +31,15 @@ class Graph:
 
     Args:
         index: a Faiss HNSW index; `storage` is what it compares with, and is kept alive with it.
-        ef_search: breadth of a search at effort 1.
+        parameters: how broadly it is searched.
         codes: whether it compares with trained codes instead of the vectors themselves.
     """
 
-    def __init__(self, index: Any, storage: Any, ef_search: int, *, codes: bool = False) -> None:
+    def __init__(self, index: Any, storage: Any, parameters: IndexParameters, *, codes: bool = False) -> None:
         self._index = index
         self._storage = storage
-        self._ef_search = ef_search
+        self._parameters = parameters
+        self._breadth = breadth_for(int(index.ntotal), parameters)
         self.codes = codes
 
     @property
@@ -72,7 +73,7 @@ class Graph:
             effort: multiplies the breadth of the search.
             packed: bits of the slots that may be returned; all others are still walked over.
         """
-        ef_search = max(k, int(self._ef_search * effort))
+        ef_search = max(k, int(self._breadth * effort))
         if packed is None:
             parameters = _breadth(ef_search)
         else:
@@ -90,7 +91,7 @@ class Graph:
             add_rows(rows, stored_rows(mapped))
             _replace_storage(copy, rows)
         _add(copy, vectors)
-        return Graph(copy, None, self._ef_search, codes=self.codes)
+        return Graph(copy, None, self._parameters, codes=self.codes)
 
     def over(self, rows: Any) -> Any:
         """The Faiss index itself, comparing with another index's rows from now on; keep those alive with it."""
@@ -132,7 +133,7 @@ def build_graph(
         return base.extended(vectors[base.n_rows :])
     index = new_graph(vectors.shape[1], parameters, trained)
     _add(index, vectors)
-    return Graph(index, None, parameters.ef_search, codes=trained is not None)
+    return Graph(index, None, parameters, codes=trained is not None)
 
 
 def read_graph(directory: Path, parameters: IndexParameters, vectors: Any, *, codes: bool) -> Graph:
@@ -145,7 +146,7 @@ def read_graph(directory: Path, parameters: IndexParameters, vectors: Any, *, co
     storage = faiss.read_index(str(directory / _CODES)) if codes else vectors
     index.storage = storage
     index.own_fields = False
-    return Graph(index, storage, parameters.ef_search, codes=codes)
+    return Graph(index, storage, parameters, codes=codes)
 
 
 def train_codes(sample: NDArray[np.float32]) -> Any:

@@ -67,7 +67,7 @@ def build_halves(vectors: NDArray[np.float16], parameters: IndexParameters, text
 
 def read_halves(directory: Path, parameters: IndexParameters, text_dim: int) -> Halves:
     """What `Halves.write` wrote."""
-    text, image = (Graph(faiss.read_index(str(directory / name)), None, parameters.ef_search) for name in _FILES)
+    text, image = (Graph(faiss.read_index(str(directory / name)), None, parameters) for name in _FILES)
     return Halves(text, image, text_dim)
 
 

@@ -10,6 +10,8 @@ import msgspec
 Kind = Literal["flat", "hnsw_fp16", "hnsw_sq8", "ivf_sq8", "ivf_pq", "halves"]
 TRAINED_KINDS: frozenset[Kind] = frozenset({"hnsw_sq8", "ivf_sq8", "ivf_pq"})
 
+_LEAST_BREADTH = 32
+
 
 class IndexParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a shard is laid out and searched.
@@ -19,7 +21,8 @@ class IndexParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         gpu: device that float16 graphs are built and searched on, where Faiss sees it; None: the CPU.
         flat_below: segments with fewer rows are scanned exactly.
         m, ef_construction: of HNSW: links of a node on upper layers (twice that below), and breadth of building.
-        ef_search: breadth of an HNSW search; `nprobe`: lists of an IVF search. Both grow when a filter leaves few.
+        ef_search: breadth of an HNSW search of 100,000 rows; `ef_growth`: the power of the number of rows with
+            which it grows. `nprobe`: lists of an IVF search. Both grow when a filter leaves few.
         n_lists, pq_bytes: of IVF: lists, and bytes per vector of a product quantiser.
         scan_below: a filtered search scans the matching rows of a segment instead of walking its graph while their
             number times their share of the segment is below this.
@@ -35,19 +38,29 @@ class IndexParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     memory_bytes: int | None = None
     gpu: int | None = None
     flat_below: int = 8192
-    m: int = 16
+    m: int = 32
     ef_construction: int = 100
-    ef_search: int = 96
+    ef_search: int = 160
+    ef_growth: float = 0.55
     n_lists: int = 1024
-    nprobe: int = 64
+    nprobe: int = 256
     pq_bytes: int = 96
     scan_below: int = 4000
     train_rows: int = 65_536
     graph_from: int = 4096
     tail_rows: int = 1024
     seal_rows: int = 32_768
-    max_segments: int = 4
+    max_segments: int = 3
     max_dead_share: float = 0.2
+
+
+def breadth_for(n_rows: int, parameters: IndexParameters) -> int:
+    """Breadth of an HNSW search of so many rows: recall sinks as a graph grows, unless the breadth grows with it.
+
+    Measured for recall@10 of 0.95 at the worst weights: 64 at 20,000 rows, 160 at 100,000, 310 at 333,000.
+    """
+    growth = float((n_rows / 100_000) ** parameters.ef_growth)
+    return max(_LEAST_BREADTH, round(parameters.ef_search * growth))
 
 
 def kind_for(n_rows: int, dim: int, parameters: IndexParameters) -> Kind:

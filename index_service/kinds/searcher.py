@@ -51,7 +51,7 @@ def build(
         case "flat":
             return []
         case "hnsw_fp16" if on_gpu(parameters):
-            return Graph(build_cagra(vectors, parameters), None, parameters.ef_search).write(directory)
+            return Graph(build_cagra(vectors, parameters), None, parameters).write(directory)
         case "hnsw_fp16" | "hnsw_sq8":
             graph = build_graph(
                 vectors, parameters, trained=trained, base=base if isinstance(base, Graph) else None

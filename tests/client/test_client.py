@@ -95,7 +95,7 @@ def test_a_search_sends_words_picture_weights_and_filter() -> None:
             "query": "bees",
             "image": base64.b64encode(b"\x89PNG").decode(),
             "k": 7,
-            "weights": {"text_text": 1, "text_image": 0, "image_image": 2},
+            "weights": {"text_text": 1, "text_image": 0, "image_image": 2, "lexical": 0.3},
             "filter": {"collections": ["a", "b"], "kinds": ["text"]},
         }
     ]

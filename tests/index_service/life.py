@@ -36,6 +36,7 @@ def tiny(kind: Kind = "hnsw_fp16") -> IndexParameters:
         m=4,
         ef_construction=20,
         ef_search=16,
+        ef_growth=0.0,
         scan_below=8,
         n_lists=4,
         nprobe=2,

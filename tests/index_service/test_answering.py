@@ -89,7 +89,6 @@ def test_request_past_its_deadline_gets_no_answer(hosted):
 
 REFUSED = {
     "another_space": {"space_id": "space-b"},
-    "another_generation": {"generation": "g9"},
     "vector_too_short": {"vector": b"\0" * 4 * (DIM - 1)},
     "half_bytes": {"vector": b"\0" * (4 * DIM + 1)},
     "halves_of_another_width": {"text_dim": 3},
@@ -129,3 +128,11 @@ def test_shard_that_still_replays_says_so_at_once(hosted):
     replies, _ = answer(hosted, arrived(request(VECTOR)))
     assert [reply.message.outcome for reply in replies] == ["ok", "failed", "ok"]
     assert "still reading" in replies[1].message.reason
+
+
+def test_request_for_another_generation_is_left_to_its_own_shards(hosted):
+    replies, tally = answer(
+        hosted, arrived(request(VECTOR, correlation_id="theirs", generation="g9")), arrived(request(VECTOR))
+    )
+    assert {reply.message.correlation_id for reply in replies} == {"gw-1"}
+    assert (tally.answered, tally.refused, tally.elsewhere) == (3, 0, 1)

@@ -13,7 +13,7 @@ from index_service.kinds.parameters import IndexParameters
 from index_service.vectors import add_rows, flat_index
 from tests.index_service.building import DIM, vectors
 
-PARAMETERS = IndexParameters(m=8, ef_search=64, gpu=0)
+PARAMETERS = IndexParameters(m=8, ef_search=64, ef_growth=0.0, gpu=0)
 
 
 def test_without_a_gpu_everything_is_on_the_cpu():
@@ -79,7 +79,7 @@ def test_a_graph_of_a_device_is_served_by_a_cpu_over_the_segments_own_rows(tmp_p
     index = faiss.IndexHNSWCagra(DIM, PARAMETERS.m, faiss.METRIC_INNER_PRODUCT)
     index.add(rows.astype(np.float32))
     index.base_level_only = True
-    assert Graph(index, None, 64).write(tmp_path) == ["graph.faiss"]
+    assert Graph(index, None, PARAMETERS).write(tmp_path) == ["graph.faiss"]
     flat = flat_index(DIM)
     add_rows(flat, rows)
 

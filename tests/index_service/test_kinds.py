@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from index_service.bitmap import bitmap_of
-from index_service.kinds.parameters import TRAINED_KINDS, IndexParameters, kind_for
+from index_service.kinds.parameters import TRAINED_KINDS, IndexParameters, breadth_for, kind_for
 from index_service.kinds.searcher import build, read, train
 from index_service.vectors import MappedVectors, add_rows, flat_index
 from tests.index_service.building import IMAGE_DIM, TEXT_DIM, vectors
@@ -12,7 +12,9 @@ from tests.index_service.building import IMAGE_DIM, TEXT_DIM, vectors
 faiss = pytest.importorskip("faiss")
 
 KINDS = ("hnsw_fp16", "hnsw_sq8", "ivf_sq8", "ivf_pq", "halves")
-PARAMETERS = IndexParameters(m=8, ef_construction=40, ef_search=48, n_lists=16, nprobe=8, pq_bytes=10)
+PARAMETERS = IndexParameters(
+    m=8, ef_construction=40, ef_search=48, ef_growth=0.0, n_lists=16, nprobe=8, pq_bytes=10
+)
 N, K = 2000, 20
 
 
@@ -94,3 +96,10 @@ def test_the_kind_follows_size_and_memory():
     assert kind_for(1_000_000, 768, parameters) == "ivf_pq"
     assert kind_for(1_000_000, 768, IndexParameters()) == "hnsw_fp16"
     assert kind_for(1_000_000, 768, IndexParameters(kind="ivf_sq8")) == "ivf_sq8"
+
+
+def test_the_breadth_of_a_search_grows_with_the_graph():
+    parameters = IndexParameters()
+    breadths = [breadth_for(n, parameters) for n in (0, 1000, 20_000, 100_000, 333_000, 1_000_000)]
+    assert breadths == [32, 32, 66, 160, 310, 568]
+    assert breadth_for(1_000_000, IndexParameters(ef_search=100, ef_growth=0.0)) == 100

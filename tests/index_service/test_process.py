@@ -255,11 +255,12 @@ def letters(generation):
 def test_search_for_something_else_is_refused_with_a_reason(generation, rng):
     start(generation.process(0, 1, 2))
     vector = query_vector(rng)
-    for changes in ({"generation": "another"}, {"space_id": "another"}, {"vector": b"\0\0\0\0"}):
+    for changes in ({"space_id": "another"}, {"vector": b"\0\0\0\0"}):
         replies = generation.ask(vector, **changes)
         assert {reply.outcome for reply in replies.values()} == {"failed"}
         assert all(reply.reason for reply in replies.values())
     assert generation.ask(vector, timeout_s=1, deadline_ms=1) == {}
+    assert generation.ask(vector, timeout_s=1, generation="another") == {}
     assert len(generation.ask(vector, shards=(1,), timeout_s=2)) == 1
 
 

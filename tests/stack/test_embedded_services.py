@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
+import msgspec
 import pytest
 
+from cli.generations_build import KINDS
+from contracts.generations import GenerationParameters
 from contracts.search import CPU_GROUP, PRIMARY_GROUP
 from gateway.settings import GatewaySettings
+from index_service.kinds.parameters import Kind
 from index_service.settings import IndexSettings
 from ingest.settings import (
     JointUpdaterSettings,
@@ -17,7 +22,7 @@ from ingest.settings import (
     WatchFolderSettings,
 )
 from runtime.settings import ProcessSettings, load_settings
-from stack.bootstrap import DataSpace
+from stack.bootstrap import DataSpace, first_generation
 from stack.embedded_services import EmbeddedServices
 from stack.home import StackHome
 from stack.layout import BOOTSTRAP, choose_ports
@@ -44,7 +49,7 @@ def specs(
     options = StackOptions(home=home, watch=tmp_path / "inbox", gateway=gateway or {}, encoders=encoders or {})
     space = DataSpace(space_id="0123456789abcdef", n_shards=3)
     services = EmbeddedServices(options, home, choose_ports(3, 8080), space, "127.0.0.1:9")
-    return {spec.name: spec for spec in services.specs()}
+    return {spec.name: spec for spec in [*services.index_specs(first_generation(space)), *services.specs()]}
 
 
 def settings_of(spec: ProcessSpec) -> ProcessSettings:
@@ -110,3 +115,26 @@ def test_only_the_processes_that_embed_are_told_the_key_of_the_embeddings_api(tm
         settings = settings_of(built[name])
         assert settings.text_api_url == told["text_api_url"]
         assert settings.text_api_key.get_secret_value() == "sk-secret"
+
+
+def test_a_generation_beside_the_first_has_names_ports_and_folders_of_its_own(tmp_path: Path) -> None:
+    space = DataSpace(space_id="0123456789abcdef", n_shards=3)
+    home, ports = StackHome(tmp_path), choose_ports(3, 8080)
+    services = EmbeddedServices(StackOptions(home=home), home, ports, space, "127.0.0.1:9")
+    first = first_generation(space)
+    parameters = GenerationParameters(segment_kind="hnsw_sq8")
+    beside = msgspec.structs.replace(first, name="0123456789ab-5", n_shards=5, parameters=parameters)
+    both = [*services.index_specs(first), *services.index_specs(beside)]
+    assert len({spec.name for spec in both}) == 4 + 6
+    assert len({port for spec in both for port in spec.ports.values()}) == 4 + 6
+    settings = [load_settings(IndexSettings, spec.env) for spec in both]
+    assert len({one.snapshot_dir for one in settings}) == 4 + 6
+    assert {(one.generation, one.n_shards, one.index.kind) for one in settings} == {
+        (first.name, 3, "auto"),
+        ("0123456789ab-5", 5, "hnsw_sq8"),
+    }
+    assert [one.shards for one in settings[4:]] == [(0,), (1,), (2,), (3,), (4,), (0, 1, 2, 3, 4)]
+
+
+def test_every_kind_of_segment_that_can_be_asked_for_is_one_that_shards_know() -> None:
+    assert set(KINDS) == {"auto", *get_args(Kind)}

@@ -248,3 +248,21 @@ def test_killing_the_supervisor_takes_every_process_with_it(tmp_path: Path) -> N
         os.sched_yield()
     assert is_gone(worker)
     parent.stdout.close()
+
+
+def test_processes_that_are_removed_are_gone_for_good_and_their_names_are_free(tmp_path: Path) -> None:
+    async def run() -> None:
+        recorder = Recorder()
+        supervisor = Supervisor(tmp_path, recorder, health_pause_s=0.05)
+        await supervisor.start([spec("stays", cwd=tmp_path), spec("goes", cwd=tmp_path)])
+        pids = {view.name: view.pid for view in supervisor.views()}
+        await supervisor.remove(["goes", "never-there"])
+        assert [view.name for view in supervisor.views()] == ["stays"]
+        assert not psutil.pid_exists(pids["goes"] or 0)
+        assert psutil.pid_exists(pids["stays"] or 0)
+        assert recorder.lines[-1] == "goes removed"
+        assert "goes restarting" not in recorder.lines
+        await supervisor.start([spec("goes", cwd=tmp_path)])
+        await supervisor.stop()
+
+    asyncio.run(run())

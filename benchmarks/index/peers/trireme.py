@@ -15,7 +15,7 @@ from index_service.kinds.parameters import IndexParameters
 from index_service.sealed import open_segment
 from index_service.shard import Shard
 
-_PARAMETERS = IndexParameters(kind="hnsw_fp16", m=M, ef_construction=EF_CONSTRUCTION)
+_PARAMETERS = IndexParameters(kind="hnsw_fp16", m=M, ef_construction=EF_CONSTRUCTION, ef_growth=0.0)
 
 
 class Peer:

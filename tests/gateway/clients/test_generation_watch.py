@@ -81,3 +81,34 @@ async def test_a_generation_that_begins_to_serve_is_noticed_and_remembered(kafka
     assert GenerationWatch("127.0.0.1:1", SPACE, wanted=GENERATION.name, remembered=file).current() == GENERATION
     with pytest.raises(DependencyDown):
         GenerationWatch("127.0.0.1:1", SPACE, wanted="another", remembered=file).current()
+
+
+async def test_searches_stay_where_they_are_until_the_shards_of_the_next_generation_answer(tmp_path: Path) -> None:
+    ready: set[str] = set()
+
+    async def is_ready(asked: Generation) -> bool:
+        return asked.name in ready
+
+    file = tmp_path / "generation.json"
+    watch = GenerationWatch("127.0.0.1:1", SPACE, wanted="auto", remembered=file, is_ready=is_ready)
+    await watch.consider(known(generation("old", turn=1)))
+    assert watch.current().name == "old"
+    found = known(generation("old", turn=1, state="ready"), generation("new", turn=2))
+    await watch.consider(found)
+    assert watch.current().name == "old"
+    ready.add("new")
+    await watch.consider(found)
+    assert watch.current().name == "new"
+
+
+async def test_a_generation_that_is_gone_holds_no_search_back(tmp_path: Path) -> None:
+    async def is_ready(asked: Generation) -> bool:
+        return False
+
+    for left in (known(generation("old", state="retired"), generation("new", turn=2)), known(generation("new"))):
+        file = tmp_path / "generation.json"
+        watch = GenerationWatch("127.0.0.1:1", SPACE, wanted="auto", remembered=file, is_ready=is_ready)
+        await watch.consider(known(generation("old", turn=1)))
+        await watch.consider(left)
+        assert watch.current().name == "new"
+        file.unlink()

@@ -107,3 +107,15 @@ def test_an_answer_nobody_waits_for_changes_nothing(health: ShardHealth) -> None
     health.answered(0, 0, "never-asked", 5.0, ok=False)
     assert health.p95_s(0, 0) is None
     assert health.plan(1, 0).by_group == {0: (0,)}
+
+
+def test_what_is_known_of_one_generations_shards_says_nothing_about_anothers(
+    health: ShardHealth, time: ManualTime
+) -> None:
+    health.turn_to("old")
+    fail(health, time, group=0, shard=1)
+    assert health.plan(3, 0).by_group != {0: (0, 1, 2)}
+    health.turn_to("old")
+    assert health.plan(3, 0).by_group != {0: (0, 1, 2)}
+    health.turn_to("new")
+    assert health.plan(3, 0).by_group == {0: (0, 1, 2)}

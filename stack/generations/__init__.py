@@ -1,0 +1,1 @@
+"""Generations of the index from the outside: running their processes, filling, comparing and ending them."""
