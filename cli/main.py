@@ -98,7 +98,7 @@ def main() -> None:
 
 def _log_to_standard_error() -> None:
     """Standard output is for results: a warning of a room must not stand in the JSON of a command."""
-    # In the export environment, where `trireme export` and `distil` run again, there is no structlog and no room logs.
+    # The export environment, where `trireme export` and `distil` run again, has no structlog, and no room logs.
     if importlib.util.find_spec("structlog") is None:
         return
     from runtime.telemetry import configure_logging
