@@ -8,6 +8,7 @@ APP     := .venv/.installed
 DEV     := .venv/.installed-dev
 EXPORT  := .venv-export/.installed
 PERF    := .venv-perf/.installed
+PEERS   := .venv-peers/.installed
 FAST    := not integration and not chaos and not browser and not export_env and not full_size
 # perf_analyzer is linked with it.
 LIBB64  := /usr/lib/$(shell uname -m)-linux-gnu/libb64.so.0d
@@ -17,7 +18,7 @@ COMPILE := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --n
 
 .DEFAULT_GOAL := help
 .PHONY: help demo setup up check test test-integration test-browser test-chaos test-export format pins bench bench-index bench-lexical soak clean \
-	system-packages export-environment full-size bench-models perf-environment
+	system-packages export-environment full-size bench-models perf-environment peers-environment
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -59,13 +60,13 @@ format: $(DEV) ## Put the code into its one format
 	.venv/bin/ruff check --fix .
 
 pins: ## Compile requirements/*.in anew; what is pinned keeps its version
-	@for name in app dev export java uv; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	@for name in app dev export java peers uv; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	@for name in models perf redis serving; do $(COMPILE) --no-deps requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 bench: $(DEV) setup ## Latencies through the gateway, as a table and as JSON
 	@$(PYTHON) -m benchmarks.latency $(ARGS)
 
-bench-index: $(DEV) setup ## The index beside Faiss in process, under filters and live writes, and beside other engines
+bench-index: $(DEV) $(PEERS) setup ## The index beside Faiss, under filters and live writes, through the stack, and beside other engines
 	@$(PYTHON) -m benchmarks.index $(ARGS)
 
 bench-lexical: $(DEV) setup ## Part numbers and plain questions at several weights of words
@@ -76,6 +77,8 @@ bench-models: $(DEV) $(EXPORT) perf-environment setup ## Every model served by T
 
 perf-environment: $(PERF) ## perf_analyzer, and as root the system's library that it needs
 	@sh scripts/system_packages.sh $(LIBB64)=libb64-0d
+
+peers-environment: $(PEERS) ## Other vector engines, which bench-index compares with
 
 full-size: $(DEV) $(EXPORT) setup ## Exports ViT-B/32, ViT-L/14 and a MiniLM of seeded weights and serves them; 8 GB, half an hour
 	$(PYTHON) -m pytest -m full_size $(ARGS)
@@ -91,10 +94,10 @@ system-packages: ## The browser and the fonts that tests use (as root: installs 
 		/usr/share/unicode/cldr/common/annotations/en.xml=unicode-cldr-core $(LIBB64)=libb64-0d
 
 clean: ## Delete the environments and everything that was generated
-	rm -rf .venv .venv-serving .venv-export .venv-perf .trireme model_repository/*/[0-9]* model_repository/*/manifest.json \
+	rm -rf .venv .venv-serving .venv-export .venv-perf .venv-peers .trireme model_repository/*/[0-9]* model_repository/*/manifest.json \
 		model_repository/space.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-.venv/bin/python .venv-export/bin/python .venv-perf/bin/python: %/bin/python:
+.venv/bin/python .venv-export/bin/python .venv-perf/bin/python .venv-peers/bin/python: %/bin/python:
 	@$(UV) venv --quiet --allow-existing --python 3.11 $*
 
 $(APP): requirements/app.txt pyproject.toml | .venv/bin/python
@@ -112,4 +115,8 @@ $(EXPORT): requirements/export.txt | .venv-export/bin/python
 
 $(PERF): requirements/perf.txt | .venv-perf/bin/python
 	@$(UV) pip install --quiet --python .venv-perf --no-deps --require-hashes -r requirements/perf.txt
+	@touch $@
+
+$(PEERS): requirements/peers.txt | .venv-peers/bin/python
+	@$(UV) pip install --quiet --python .venv-peers --require-hashes -r requirements/peers.txt
 	@touch $@

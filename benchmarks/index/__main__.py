@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--only", default="", help="only kinds or peers whose name has this in it")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long `live` writes")
+    parser.add_argument("--peer-minutes", type=float, default=15.0, help="for each step of another engine")
     parser.add_argument("--out", type=Path, default=_CHECKOUT / ".trireme" / "bench" / "results")
     given = parser.parse_args()
     unknown = [part for part in given.parts.split(",") if part not in PARTS]
@@ -39,7 +40,15 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     home = _CHECKOUT / ".trireme" / "bench"
     data = open_data_set(home / "data", CorpusSpec(), given.rows, say)
-    run = Run(data=data, home=home, scratch=home / "scratch", only=given.only, minutes=given.minutes, say=say)
+    run = Run(
+        data=data,
+        home=home,
+        scratch=home / "scratch",
+        only=given.only,
+        minutes=given.minutes,
+        peer_minutes=given.peer_minutes,
+        say=say,
+    )
     for part in given.parts.split(","):
         table, result = PARTS[part](run)
         told: dict[str, Any] = {"machine": describe_machine(), "rows": given.rows, "part": part, "result": result}

@@ -13,6 +13,8 @@ from benchmarks.index.filters_table import filters_table, size_row
 from benchmarks.index.kinds_table import KindRow, as_json, kinds_table
 from benchmarks.index.live import write_live
 from benchmarks.index.markdown import table
+from benchmarks.index.peers_table import PeerRow, best_ratio, peers_table
+from benchmarks.index.stack import measure_stack
 from index_service.kinds.parameters import IndexParameters
 
 
@@ -23,6 +25,7 @@ class Run:
     Args:
         home: where data sets and results lie; `scratch`: for segments.
         only: restricts kinds or peers by name.
+        peer_minutes: how long another engine may build, and how long it may search.
     """
 
     data: DataSet
@@ -30,6 +33,7 @@ class Run:
     scratch: Path
     only: str
     minutes: float
+    peer_minutes: float
     say: Say
 
 
@@ -125,9 +129,78 @@ def live(run: Run) -> tuple[str, Any]:
     return f"{table(head, lines)}\n\n{words}", asdict(result)
 
 
+def peers(run: Run) -> tuple[str, Any]:
+    """Other engines, each kept to one core while it is searched."""
+    rows = peers_table(run.data, run.scratch, run.say, run.only, timeout_s=60 * run.peer_minutes)
+    head = (
+        "engine", "built with", "sweep: recall at (1,1), worst", "QPS at (1,1), b1", "b16", "at worst, b1", "b16",
+        "build s", "B/vector",
+    )  # fmt: skip
+    words = "; ".join(
+        f"core over the best database at equal recall, {name}: {_ratio(ratio)}"
+        for name, ratio in {
+            "(1,1), batch 1": best_ratio(rows, lambda row: row.at_joint[0]),
+            "(1,1), batch 16": best_ratio(rows, lambda row: row.at_joint[1]),
+            "worst, batch 1": best_ratio(rows, lambda row: row.at_worst[0]),
+            "worst, batch 16": best_ratio(rows, lambda row: row.at_worst[1]),
+        }.items()
+    )
+    lines = [_peer_line(row, run.data.n) for row in rows]
+    return f"{table(head, lines)}\n\n{words}", [asdict(row) for row in rows]
+
+
+def _ratio(ratio: float | None) -> str:
+    return "no figure" if ratio is None else f"{ratio:.2f}"
+
+
+def _peer_line(row: PeerRow, n_rows: int) -> list[str]:
+    if row.measured is None:
+        return [row.name, row.failure, *[""] * 7]
+    points = row.measured["sweep"]
+    sweep = ", ".join(f"{p['point']}: {p['recall']['by_pair'][0]:.3f}/{p['worst']:.3f}" for p in points)
+    speeds = ["-" if per_s is None else f"{per_s:.0f}" for per_s in (*row.at_joint, *row.at_worst)]
+    size = row.measured["size_bytes"] / n_rows
+    return [
+        row.measured["title"],
+        row.measured["built_with"],
+        f"{row.measured['knob']} {sweep}",
+        *speeds,
+        f"{row.measured['build_s']:.0f}",
+        f"{size:.0f}",
+    ]
+
+
+def stack(run: Run) -> tuple[str, Any]:
+    """Three shards through Kafka, and through the gateway."""
+    result = measure_stack(run.data, run.scratch, run.say)
+    head = ("searches", "n", "not complete", "QPS", "p50 ms", "p99 ms", "shard's own p50 ms", "compared per shard")
+    lines = [
+        [
+            row.name,
+            str(row.searches),
+            str(row.failed),
+            f"{row.per_s:.0f}",
+            f"{row.p50_ms:.1f}",
+            f"{row.p99_ms:.1f}",
+            f"{row.shard_p50_ms:.2f}",
+            "" if row.compared is None else f"{row.compared:.0f}",
+        ]
+        for row in result.rows
+    ]
+    recall = ", ".join(f"{each:.3f}" for each in result.recall.by_pair[:4])
+    words = (
+        f"{result.n_shards} shards; applied {result.n_items / result.filled_s:.0f} items/s through the log; "
+        f"recall@10 {recall} at the four weights, "
+        f"text {result.recall.text:.3f}, picture {result.recall.picture:.3f}"
+    )
+    return f"{table(head, lines)}\n\n{words}", asdict(result)
+
+
 PARTS: Mapping[str, Callable[[Run], tuple[str, Any]]] = {
     "kinds": kinds,
     "filters": filters,
     "growth": growth,
     "live": live,
+    "stack": stack,
+    "peers": peers,
 }
