@@ -98,7 +98,7 @@ def main() -> None:
 
 def _log_to_standard_error() -> None:
     """Standard output is for results: a warning of a room must not stand in the JSON of a command."""
-    # The export environment, where `trireme export` and `distil` run again, has no structlog, and no room logs.
+    # The export environment, where `trireme export` runs again, has no structlog and no room that logs.
     if importlib.util.find_spec("structlog") is None:
         return
     from runtime.telemetry import configure_logging
