@@ -20,6 +20,18 @@ def run(
         Path | None, typer.Argument(help="Pictures with a captions.jsonl, or with a NAME.txt beside each.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the student of FOLDER.")] = None,
+    repository: Annotated[
+        Path | None, typer.Option(help="Model repository with the teacher; that of the checkout when not given.")
+    ] = None,
+    admit: Annotated[
+        bool,
+        typer.Option(
+            "--admit", help="Put the student into the repository's space, if its figures are good enough."
+        ),
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="With --admit: take the place of an earlier student.")
+    ] = False,
     demo: Annotated[
         bool, typer.Option("--demo", help="Distil the demo CLIP from its own rendered pictures.")
     ] = False,
@@ -32,12 +44,17 @@ def run(
 
     Stopped, it goes on from its last checkpoint. It prints the student's recall, its agreement with the teacher
     and its cost. `python -m export.distil --help`, in the export environment, shows every option.
+
+    trireme distil ./captioned --out ./student --repository ./my-space --admit
     """
     arguments = [f"--steps={steps}", f"--batch={batch}", f"--seed={seed}", f"--threads={threads}"]
     if demo:
         arguments.append("--demo")
     if out is not None:
         arguments.append(f"--out={out.resolve()}")
+    if repository is not None:
+        arguments.append(f"--repository={repository.resolve()}")
+    arguments += [name for name, given in (("--admit", admit), ("--replace", replace)) if given]
     if folder is not None:
         arguments.append(str(folder.resolve()))
     raise typer.Exit(run_in_export(PYTHON, arguments))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -97,6 +98,9 @@ def main() -> None:
 
 def _log_to_standard_error() -> None:
     """Standard output is for results: a warning of a room must not stand in the JSON of a command."""
+    # The export environment, where `trireme export` runs again, has no structlog and no room that logs.
+    if importlib.util.find_spec("structlog") is None:
+        return
     from runtime.telemetry import configure_logging
 
     configure_logging("trireme", "WARNING", json=False)

@@ -4,8 +4,9 @@ Run by the serving environment's Python, so that the engine is the very one of t
 
     python engine_worker.py MODEL.onnx INPUTS.npz --engine onnxruntime --threads 2
 
-INPUTS.npz holds arrays named `<rows a batch>:<number>:<tensor>`. Says what it is as one line of JSON, then answers
-each line of JSON on its standard input with one: {"batch": 8, "seconds": 2} or {"vectors": "FILE.npy"}.
+INPUTS.npz holds arrays named `<way of batching>:<number>:<tensor>`; the way "1" is row by row. It says what it is
+as one line of JSON, then answers each line of JSON on its standard input with one: {"way": "8", "seconds": 2} or
+{"vectors": "FILE.npy"}.
 """
 
 from __future__ import annotations
@@ -73,14 +74,14 @@ def fastest(ways: Mapping[str, Run], batches: Sequence[Feeds]) -> str:
     return max(best, key=lambda name: best[name])
 
 
-def read_batches(path: str) -> dict[int, list[Feeds]]:
-    """The inputs by rows a batch, in their order."""
-    found: dict[int, dict[int, dict[str, Any]]] = {}
+def read_batches(path: str) -> dict[str, list[Feeds]]:
+    """The inputs by way of batching, in their order."""
+    found: dict[str, dict[int, dict[str, Any]]] = {}
     with np.load(path) as arrays:
         for key in arrays.files:
-            size, number, name = key.split(":", 2)
-            found.setdefault(int(size), {}).setdefault(int(number), {})[name] = arrays[key]
-    return {size: [batches[number] for number in sorted(batches)] for size, batches in found.items()}
+            way, number, name = key.split(":", 2)
+            found.setdefault(way, {}).setdefault(int(number), {})[name] = arrays[key]
+    return {way: [batches[number] for number in sorted(batches)] for way, batches in found.items()}
 
 
 def measure(run: Run, batches: Sequence[Feeds], seconds: float) -> dict[str, Any]:
@@ -113,17 +114,17 @@ def main() -> None:
     for run in ways.values():
         for each in batches.values():
             measure(run, each, 0)
-    engine = fastest(ways, batches[1])
+    engine = fastest(ways, batches["1"])
     run = ways[engine]
     ways.clear()
     answer({"engine": engine})
     for line in sys.stdin:
         asked = json.loads(line)
         if "vectors" in asked:
-            np.save(asked["vectors"], np.concatenate([run(feeds) for feeds in batches[1]]))
+            np.save(asked["vectors"], np.concatenate([run(feeds) for feeds in batches["1"]]))
             answer({})
         else:
-            answer(measure(run, batches[asked["batch"]], asked["seconds"]))
+            answer(measure(run, batches[asked["way"]], asked["seconds"]))
 
 
 def answer(value: Mapping[str, Any]) -> None:

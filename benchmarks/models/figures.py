@@ -10,15 +10,15 @@ from benchmarks.models.cpu_use import CpuUse
 from benchmarks.models.in_process import Alone
 from benchmarks.models.loads import Callers, Poisson
 from benchmarks.models.perf_report import Served
-from benchmarks.models.real_inputs import Padding
+from benchmarks.models.real_inputs import ONE, SORTED, Padding
 from benchmarks.models.subjects import Subject
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One turn: in process by batch size, then served to one caller and at the best load."""
+    """One turn: in process by way of batching, then served to one caller and at the best load."""
 
-    alone: Mapping[int, Alone]
+    alone: Mapping[str, Alone]
     single: Served
     best: Served
 
@@ -65,26 +65,25 @@ class ModelFigures:
     agreement: Agreement
 
     @property
-    def best_batch(self) -> int:
-        """Batch size of the highest median throughput in process."""
-        return max(
-            self.rounds[0].alone, key=lambda size: median(each.alone[size].items_per_s for each in self.rounds)
-        )
+    def best_way(self) -> str:
+        """Way of batching with the highest median throughput in process, of those that keep the order."""
+        ways = [way for way in self.rounds[0].alone if way != SORTED]
+        return max(ways, key=lambda way: median(each.alone[way].items_per_s for each in self.rounds))
 
     @property
     def in_process_per_s(self) -> float:
-        """Rows a second in process at the best batch size."""
+        """Rows a second in process with the best way of batching."""
         return median(self._in_process())
 
     @property
     def in_process_cores(self) -> float:
-        """Cores that the engine had in process, at the best batch size."""
-        return median(each.alone[self.best_batch].cores for each in self.rounds)
+        """Cores that the engine had in process, with the best way of batching."""
+        return median(each.alone[self.best_way].cores for each in self.rounds)
 
     @property
     def in_process_ms(self) -> float:
         """One row in process."""
-        return median(each.alone[1].median_ms for each in self.rounds)
+        return median(each.alone[ONE].median_ms for each in self.rounds)
 
     @property
     def served_per_s(self) -> float:
@@ -100,10 +99,10 @@ class ModelFigures:
         """Median over the rounds of a figure at the best load."""
         return median(figure(each.best) for each in self.rounds)
 
-    def ratios_to(self, other: ModelFigures) -> list[float]:
-        """Served throughput of this over in-process throughput of the other, round by round."""
+    def ratios_to(self, other: ModelFigures, way: str | None = None) -> list[float]:
+        """Served throughput of this over in-process throughput of the other, its best or one way's, each round."""
         served = [each.best.items_per_s for each in self.rounds]
-        return [mine / theirs for mine, theirs in zip(served, other._in_process(), strict=True)]
+        return [mine / theirs for mine, theirs in zip(served, other._in_process(way), strict=True)]
 
     @property
     def ratio(self) -> float:
@@ -115,5 +114,5 @@ class ModelFigures:
         """How stable the sweep's point at the best load was; "any" where there was no sweep."""
         return next((served.stability for load, served in self.sweep if load == self.best_load), "any")
 
-    def _in_process(self) -> list[float]:
-        return [each.alone[self.best_batch].items_per_s for each in self.rounds]
+    def _in_process(self, way: str | None = None) -> list[float]:
+        return [each.alone[way or self.best_way].items_per_s for each in self.rounds]

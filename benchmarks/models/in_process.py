@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.models.real_inputs import BATCH, RealInputs
+from benchmarks.models.real_inputs import RealInputs
 from benchmarks.models.subjects import Subject
 from contracts.errors import DeadlineExceeded, DependencyFailed
 from stack.servers.triton import ServingEnvironment, server_environment
 
 WORKER = Path(__file__).with_name("engine_worker.py")
-BATCH_SIZES = (1, BATCH)
 # Opening a graph of 350 MB, and a pass over the inputs to warm up.
 OPEN_TIMEOUT_S = 120.0
 ANSWER_TIMEOUT_S = 60.0
@@ -30,14 +29,15 @@ _ERRORS = "errors.txt"
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """The engine's speed in process with batches of one size.
+    """The engine's speed in process with one way of batching.
 
     Args:
+        way: see `RealInputs.ways`.
         median_ms: of a batch.
         cores: in use on average. Fewer than the engine has threads: something else had them.
     """
 
-    batch: int
+    way: str
     items_per_s: float
     median_ms: float
     cores: float
@@ -59,10 +59,10 @@ class InProcess:
         """
         self.engine = str((await self._answer(OPEN_TIMEOUT_S))["engine"])
 
-    async def measure(self, batch: int, seconds: float) -> Alone:
+    async def measure(self, way: str, seconds: float) -> Alone:
         """Speed over whole passes for about `seconds`. Raises as `open`."""
-        told = await self._ask({"batch": batch, "seconds": seconds}, seconds + ANSWER_TIMEOUT_S)
-        return Alone(batch, **told)
+        told = await self._ask({"way": way, "seconds": seconds}, seconds + ANSWER_TIMEOUT_S)
+        return Alone(way, **told)
 
     async def vectors(self) -> NDArray[np.float32]:
         """The vector of every row of the inputs, run one by one. Raises as `open`."""
@@ -102,9 +102,9 @@ async def in_process(
     folder = scratch / f"in-process-{subject.model}"
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {
-        f"{size}:{number}:{name}": value
-        for size in BATCH_SIZES
-        for number, feeds in enumerate(inputs.batches(size) if size > 1 else inputs.rows)
+        f"{way}:{number}:{name}": value
+        for way, batches in inputs.ways().items()
+        for number, feeds in enumerate(batches)
         for name, value in feeds.items()
     }
     np.savez(folder / "inputs.npz", **arrays)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.models.cpu_use import CpuMeter, CpuUse
 from benchmarks.models.embedded_triton import Running
 from benchmarks.models.figures import Agreement, ModelFigures, Round
-from benchmarks.models.in_process import BATCH_SIZES, InProcess, in_process
+from benchmarks.models.in_process import InProcess, in_process
 from benchmarks.models.loads import Callers, Poisson
 from benchmarks.models.perf_analyzer import PerfAnalyzer
 from benchmarks.models.perf_report import Served
@@ -110,7 +110,7 @@ def _best_load(each: Prepared, sweep: Sequence[tuple[Callers, Served]], plan: Pl
 
 async def _round(each: Prepared, load: Callers, setting: Setting) -> tuple[Round, CpuUse]:
     """In process, then served to one caller and at the best load; and who used the processor in the latter."""
-    alone = {size: await each.alone.measure(size, setting.plan.in_process_s) for size in BATCH_SIZES}
+    alone = {way: await each.alone.measure(way, setting.plan.in_process_s) for way in each.inputs.ways()}
     single = await _turn(each, Callers(1), setting)
     meter = CpuMeter(setting.triton.pid)
     best = await _turn(each, load, setting)

@@ -26,6 +26,8 @@ Feeds = Mapping[str, NDArray[Any]]
 MAX_PICTURES = 48
 MAX_TEXTS = 128
 BATCH = 8
+ONE, TOGETHER, SORTED = "1", f"{BATCH}", f"{BATCH} sorted"
+"""Row by row; in batches as they come, texts padded to the longest; in batches of rows of equal length only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,21 @@ class RealInputs:
     rows: tuple[Feeds, ...]
     padding: Padding | None = None
 
+    def ways(self) -> dict[str, list[Feeds]]:
+        """The whole set as an engine in process may be given it: `ONE`, `TOGETHER` and, of texts, `SORTED`."""
+        found = {ONE: list(self.rows), TOGETHER: self.batches(BATCH)}
+        return found if self.padding is None else found | {SORTED: self.sorted_batches(BATCH)}
+
     def batches(self, size: int) -> list[Feeds]:
-        """The whole set in batches of up to `size` rows of equal shape."""
+        """In their order, up to `size` rows each; shorter rows are filled up with zeros to a batch's longest."""
+        starts = range(0, len(self.rows), size)
+        return [
+            {name: _joined([row[name] for row in self.rows[start : start + size]]) for name in self.rows[0]}
+            for start in starts
+        ]
+
+    def sorted_batches(self, size: int) -> list[Feeds]:
+        """Rows of equal shape only, which asks for all of them beforehand: no server gets its requests so."""
         by_shape: dict[tuple[tuple[int, ...], ...], list[Feeds]] = {}
         for row in self.rows:
             by_shape.setdefault(tuple(value.shape for value in row.values()), []).append(row)
@@ -60,6 +75,12 @@ class RealInputs:
             for alike in by_shape.values()
             for start in range(0, len(alike), size)
         ]
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    longest = max(part.shape[1] for part in parts)
+    widths = [[(0, 0), (0, longest - part.shape[1]), *[(0, 0)] * (part.ndim - 2)] for part in parts]
+    return np.concatenate([np.pad(part, width) for part, width in zip(parts, widths, strict=True)])
 
 
 def read_inputs(subject: Subject, samples: Path) -> RealInputs:

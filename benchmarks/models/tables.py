@@ -97,7 +97,7 @@ def _model(each: ModelFigures) -> Row:
     return (
         each.subject.model,
         f"{each.subject.precision}, {each.engine}, {each.subject.threads}",
-        f"{each.in_process_per_s:.1f} ({each.best_batch})",
+        f"{each.in_process_per_s:.1f} ({each.best_way})",
         f"{each.in_process_ms:.1f}",
         f"{each.served_per_s:.1f} ({each.best_load})",
         f"{each.served_ms:.1f}",

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from contracts.errors import ConfigurationError
 from export.demo_clip.config import CARD, DIM, IMAGE_SIZE, MEAN, STD, WEIGHTS
 from export.demo_clip.graph import OPSET, build_graph, read_weights
 from export.demo_clip.heldout import Vectors, embed_pictures, read_heldout
@@ -22,7 +23,7 @@ MIN_COSINE = 0.9999
 """float32 on both sides and the same network: what is left is the order of additions."""
 
 
-class ParityError(Exception):
+class ParityError(ConfigurationError):
     """The exported graph does not give PyTorch's vectors."""
 
 

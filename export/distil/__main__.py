@@ -1,7 +1,8 @@
 """`trireme distil` in the export environment: prepares pictures, trains a student, measures it, writes it down.
 
-python -m export.distil FOLDER --out STUDENT    any folder of captioned pictures
-python -m export.distil --demo                  the demo CLIP's own student, into the files that are checked in
+python -m export.distil FOLDER --out STUDENT            any folder of captioned pictures
+python -m export.distil FOLDER --out STUDENT --admit    the same, and into the repository where the gate admits it
+python -m export.distil --demo                          the demo CLIP's student, into the files that are checked in
 """
 
 import argparse
@@ -12,19 +13,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import torch
 
 from contracts.errors import ConfigurationError, TriremeError
-from contracts.tensors import CLIP_IMAGE
+from contracts.tensors import CLIP_IMAGE, CLIP_IMAGE_DISTILLED
 from encoding.manifests import load_space
 from export.demo_clip import config
+from export.demo_clip.build import compare_vectors
 from export.demo_clip.captions import cached_vectors
 from export.demo_clip.model import WIDTHS, PictureTower
+from export.demo_clip.record import N_REFERENCE, picture_vectors
 from export.demo_clip.train import save_weights
 from export.distil import demo, record
 from export.distil.cache import Prepared, prepare
 from export.distil.card import Card, flops_of, sha256_of, told, write_card
 from export.distil.folder import CARD_FILE, WEIGHTS_FILE, measure_student, write_graph
+from export.distil.place import check_place, place_student
 from export.distil.source import FolderSource, read_folder, split_held_out
 from export.distil.towers import CaptionTower, PictureTeacher
 from export.distil.train import Plan, Progress, train
@@ -42,7 +48,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("folder", type=Path, nargs="?", help="pictures with captions.jsonl or NAME.txt files")
     parser.add_argument("--demo", action="store_true", help="distil the demo CLIP from its own rendered pictures")
     parser.add_argument("--out", type=Path, help="folder for the student of FOLDER")
-    parser.add_argument("--repository", type=Path, default=Path("model_repository"))
+    parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="holds the teacher")
+    parser.add_argument("--admit", action="store_true", help="put the student into the repository's space")
+    parser.add_argument("--replace", action="store_true", help="with --admit: in the place of an earlier one")
     parser.add_argument("--teacher", default=CLIP_IMAGE, help="picture tower in the repository (clip_image)")
     parser.add_argument("--cache", type=Path, default=Path(".trireme/cache/distil"))
     parser.add_argument("--steps", type=int, default=2200, help="batches to train (2200)")
@@ -63,6 +71,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.demo == (options.folder is not None) or options.demo == (options.out is not None):
         parser.error("give either --demo, or a FOLDER and --out")
+    if options.admit and (options.demo or options.teacher != CLIP_IMAGE):
+        parser.error(f"--admit takes a FOLDER, and the space's own {CLIP_IMAGE} as the teacher")
     if options.demo and options.stop_at is None:
         options.stop_at = DEMO_STOP_AT
     if len(options.widths) != len(options.blocks):
@@ -71,7 +81,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def distil_folder(options: argparse.Namespace) -> Card:
-    """A student for a folder of captioned pictures, measured on those kept from training."""
+    """A student for a folder of captioned pictures, measured on those kept from training; admitted if asked."""
+    if options.admit:
+        check_place(options.repository, replace=options.replace)
     teacher, captions = PictureTeacher(options.repository, options.teacher), CaptionTower(options.repository)
     kept, held_out = split_held_out(read_folder(options.folder))
     if len(kept) < 2 or not held_out:
@@ -87,6 +99,7 @@ def distil_folder(options: argparse.Namespace) -> Card:
     options.out.mkdir(parents=True, exist_ok=True)
     save_weights(tower, options.out / WEIGHTS_FILE)
     model = write_graph(options.out, f"{options.teacher}_distilled", teacher.manifest.image_size)
+    held_out_pictures = source(held_out)
     card = Card(
         model=f"{options.teacher}, distilled on '{options.folder.name}'",
         trained=datetime.now(UTC).date().isoformat(),
@@ -96,9 +109,14 @@ def distil_folder(options: argparse.Namespace) -> Card:
         flops=flops_of(model),
         teacher_flops=flops_of(teacher.path),
         training=training,
-        figures=measure_student(model, teacher, captions, source(held_out), load_space(options.repository)),
+        figures=measure_student(model, teacher, captions, held_out_pictures, load_space(options.repository)),
     )
     write_card(options.out / CARD_FILE, card)
+    if options.admit:
+        seen = np.stack([held_out_pictures.picture(n)[0] for n in range(min(N_REFERENCE, len(held_out_pictures)))])
+        parity = compare_vectors(onnx.load(model), seen, picture_vectors(tower, seen))
+        place_student(options.repository, options.out, card, parity, replace=options.replace)
+        print(f"admitted to the space of {options.repository.name} as {CLIP_IMAGE_DISTILLED}", flush=True)
     return card
 
 

@@ -33,6 +33,12 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     figures: Agreement
 
 
+def check_teacher(space: Space, teacher_sha256: str) -> None:
+    """Raise `NotAdmitted` unless the space's picture tower has these weights."""
+    if space.encoders["clip_image"] != f"{CLIP_IMAGE}@{teacher_sha256}":
+        raise NotAdmitted("The student's teacher is another picture tower than this space's.")
+
+
 def admit(space: Space, teacher_sha256: str, figures: Agreement) -> Admission:
     """Admit a student to a space.
 
@@ -42,8 +48,7 @@ def admit(space: Space, teacher_sha256: str, figures: Agreement) -> Admission:
     Raises:
         NotAdmitted: names every figure that is too low.
     """
-    if space.encoders["clip_image"] != f"{CLIP_IMAGE}@{teacher_sha256}":
-        raise NotAdmitted("The student was measured against another picture tower than this space's.")
+    check_teacher(space, teacher_sha256)
     wanted = (
         ("share of the teacher's recall@10", figures.recall_kept, MIN_RECALL_KEPT),
         ("share of its own recall@10 on the teacher's index", figures.cross_kept, MIN_CROSS_KEPT),

@@ -97,7 +97,6 @@ def triton_spec(
         "--model-control-mode=explicit",
         *(f"--load-model={model}" for model in loaded),
         f"--model-config-name={device}",
-        "--disable-auto-complete-config",
         "--strict-readiness=true",
         "--exit-on-error=true",
         f"--exit-timeout-secs={EXIT_TIMEOUT_S}",

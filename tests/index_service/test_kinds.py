@@ -41,6 +41,19 @@ def made(kind, rows, directory, *, base=None):
     return stored, read(kind, directory, PARAMETERS, vectors=stored.index, text_dim=TEXT_DIM)
 
 
+@pytest.fixture(scope="module")
+def each_kind(rows, tmp_path_factory):
+    """Every kind over the same rows, built when it is first asked for: training some takes seconds."""
+    kept = {}
+
+    def get(kind):
+        if kind not in kept:
+            kept[kind] = made(kind, rows, tmp_path_factory.mktemp(kind))
+        return kept[kind]
+
+    return get
+
+
 def best(rows, queries, allowed):
     scores = queries @ rows.astype(np.float32).T
     scores[:, ~allowed] = -np.inf
@@ -53,9 +66,9 @@ def recall(slots, expected):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("share", [1.0, 0.5])
-def test_most_of_the_best_are_among_its_candidates(kind, share, rows, queries, tmp_path):
+def test_most_of_the_best_are_among_its_candidates(kind, share, rows, queries, each_kind):
     allowed = np.random.default_rng(23).random(N) < share
-    stored, searcher = made(kind, rows, tmp_path)
+    stored, searcher = each_kind(kind)
     packed = None if share == 1.0 else bitmap_of(allowed).packed
     # Product-quantised scores are rough, and a half knows nothing of the other: they get more candidates.
     fetch = K if kind.startswith("hnsw") or kind == "ivf_sq8" else 8 * K
@@ -70,8 +83,8 @@ def test_most_of_the_best_are_among_its_candidates(kind, share, rows, queries, t
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_slot_comes_twice_for_one_query(kind, rows, queries, tmp_path):
-    _, searcher = made(kind, rows, tmp_path)
+def test_no_slot_comes_twice_for_one_query(kind, queries, each_kind):
+    _, searcher = each_kind(kind)
     _, slots = searcher.search(queries, K, 1.0, None)
     for row in slots:
         given = row[row >= 0]

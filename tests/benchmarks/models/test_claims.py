@@ -13,7 +13,7 @@ from benchmarks.models.figures import Agreement, ModelFigures, Round
 from benchmarks.models.in_process import Alone
 from benchmarks.models.loads import Callers, Poisson
 from benchmarks.models.perf_report import Served
-from benchmarks.models.real_inputs import padding
+from benchmarks.models.real_inputs import ONE, SORTED, TOGETHER, padding
 from benchmarks.models.subjects import LeftOut, Subject
 from benchmarks.models.tables import as_markdown, sheets
 
@@ -23,7 +23,11 @@ def served(per_s: float, p50_ms: float = 10.0) -> Served:
 
 
 def turn(single_per_s: float, batched_per_s: float, served_per_s: float, alone_ms: float = 8.0) -> Round:
-    alone = {1: Alone(1, single_per_s, alone_ms, 1.9), 8: Alone(8, batched_per_s, 60.0, 1.8)}
+    alone = {
+        ONE: Alone(ONE, single_per_s, alone_ms, 1.9),
+        TOGETHER: Alone(TOGETHER, batched_per_s, 60.0, 1.8),
+        SORTED: Alone(SORTED, 2 * single_per_s, 60.0, 1.8),
+    }
     return Round(alone, served(served_per_s / 2, alone_ms + 2.5), served(served_per_s))
 
 
@@ -58,7 +62,7 @@ def test_a_ratio_is_the_median_over_rounds_and_not_of_medians() -> None:
 
 def test_in_process_counts_with_its_better_batch_size() -> None:
     model = figures("m", turn(20, 25, 24), turn(30, 28, 24), turn(20, 26, 24))
-    assert model.best_batch == 8
+    assert model.best_way == TOGETHER
     assert model.in_process_per_s == 26
 
 
@@ -80,6 +84,15 @@ def test_int8_is_compared_with_fp32_in_process_of_the_same_round() -> None:
     found = judge([fp32, int8], [])
     assert claim("int8 served over fp32", found).value == pytest.approx(3.1)
     assert claim("ViT-B/32 int8 served, smallest cosine", found).value == 0.9998
+
+
+def test_texts_are_compared_with_the_same_order_and_what_sorting_would_give_is_told() -> None:
+    both = [figures("minilm_fp32", turn(50, 20, 45)), figures("minilm_int8", turn(90, 70, 80), precision="int8")]
+    found = judge(both, [])
+    assert claim("MiniLM fp32: served", found).value == pytest.approx(0.9)
+    assert "0.45 beside batches of texts sorted" in claim("MiniLM fp32: served", found).note
+    assert claim("padded to the longest", found).value == pytest.approx(4.0)
+    assert claim("MiniLM int8 served over fp32 in process at its best", found).value == pytest.approx(1.6)
 
 
 def test_the_input_that_agrees_least_decides_and_how_many_fail_is_told() -> None:

@@ -43,10 +43,10 @@ def test_vectors_come_in_the_order_of_the_rows_however_many_there_are(doubling: 
     np.testing.assert_array_equal(np.load(file), 2 * rows[:, 0])
 
 
-def test_it_measures_each_batch_size_by_rows_and_says_what_it_is(doubling: Path, tmp_path: Path) -> None:
+def test_it_measures_each_way_of_batching_by_rows_and_says_what_it_is(doubling: Path, tmp_path: Path) -> None:
     one, eight = np.ones((1, 3), np.float32), np.ones((8, 3), np.float32)
     np.savez(tmp_path / "inputs.npz", **{"1:0:image": one, "1:1:image": one, "8:0:image": eight})
-    asked = [{"batch": size, "seconds": 0.1} for size in (1, 8)]
+    asked = [{"way": way, "seconds": 0.1} for way in ("1", "8")]
     about, single, batched = ask(doubling, tmp_path / "inputs.npz", *asked)
     assert about["engine"].startswith("onnxruntime ")
     # Of so small a graph a run costs the call alone, so that eight rows a run are many more rows a second.

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from benchmarks.models.loads import Callers
 from benchmarks.models.plan import DEFAULT, open_loop_requests, requests
-from benchmarks.models.real_inputs import BATCH, RealInputs, padding, write_perf_analyzer_json
+from benchmarks.models.real_inputs import (
+    BATCH,
+    ONE,
+    SORTED,
+    TOGETHER,
+    RealInputs,
+    padding,
+    write_perf_analyzer_json,
+)
 from encoding.text import BUCKETS
 
 
@@ -59,10 +67,30 @@ def test_a_pictures_bytes_are_its_pixels_in_order(tmp_path: Path) -> None:
 @given(lengths=st.lists(st.sampled_from(BUCKETS[:5]), min_size=1, max_size=40), size=st.integers(1, 8))
 def test_batches_hold_every_row_once_and_join_equal_lengths_only(lengths: list[int], size: int) -> None:
     inputs = texts(lengths)
-    batches = inputs.batches(size)
+    batches = inputs.sorted_batches(size)
     assert all(len(each["input_ids"]) <= size for each in batches)
     found = sorted(tuple(row) for each in batches for row in each["input_ids"].tolist())
     assert found == sorted(tuple(row["input_ids"][0].tolist()) for row in inputs.rows)
+
+
+@given(lengths=st.lists(st.sampled_from(BUCKETS[:5]), min_size=1, max_size=40), size=st.integers(1, 8))
+def test_batches_in_order_are_padded_to_their_longest_with_tokens_that_do_not_count(
+    lengths: list[int], size: int
+) -> None:
+    inputs = texts(lengths)
+    rows = [
+        row for each in inputs.batches(size) for row in zip(each["input_ids"], each["attention_mask"], strict=True)
+    ]
+    assert [int(mask.sum()) for _, mask in rows] == lengths
+    for (ids, mask), given_row in zip(rows, inputs.rows, strict=True):
+        np.testing.assert_array_equal(ids[mask == 1], given_row["input_ids"][0])
+    for start, each in zip(range(0, len(lengths), size), inputs.batches(size), strict=True):
+        assert each["input_ids"].shape == (len(lengths[start : start + size]), max(lengths[start : start + size]))
+
+
+def test_pictures_are_not_tried_sorted() -> None:
+    assert list(pictures(16).ways()) == [ONE, TOGETHER]
+    assert list(texts([8, 16]).ways()) == [ONE, TOGETHER, SORTED]
 
 
 def test_padding_is_a_share_of_the_tokens_that_are_computed() -> None:

@@ -27,7 +27,7 @@ def loaded(name: str) -> ModuleType:
     return module
 
 
-settings, batches = loaded("settings"), loaded("batches")
+settings, batches, grouping = loaded("settings"), loaded("batches"), loaded("grouping")
 
 
 def config(accelerators: dict[str, Any] | None = None, **parameters: str) -> dict[str, Any]:
@@ -94,6 +94,58 @@ def test_a_single_request_is_not_copied_and_the_memory_is_used_again() -> None:
     assert np.shares_memory(first, again)
 
 
-def test_requests_of_unequal_width_are_not_joined() -> None:
+def test_shorter_rows_are_filled_up_with_zeros_whatever_the_memory_held_before() -> None:
+    memory = batches.BatchMemory()
+    memory.join([{"a": np.full((4, 4), 9)}, {"a": np.full((4, 4), 9)}])
+    joined = memory.join([{"a": np.ones((1, 2))}, {"a": np.full((2, 3), 2)}])["a"]
+    np.testing.assert_array_equal(joined, [[1, 1, 0], [2, 2, 2], [2, 2, 2]])
+
+
+def test_pictures_of_unequal_size_are_not_joined() -> None:
     with pytest.raises(ValueError, match="shape"):
-        batches.BatchMemory().join([{"a": np.zeros((1, 3))}, {"a": np.zeros((1, 4))}])
+        batches.BatchMemory().join([{"a": np.zeros((1, 3, 3))}, {"a": np.zeros((1, 3, 4))}])
+
+
+def text(rows: int, length: int) -> dict[str, Any]:
+    return {name: np.ones((rows, length), np.int64) for name in ("input_ids", "attention_mask")}
+
+
+def cost(runs: list[list[int]], sizes: list[tuple[int, int]], run_cost: int) -> int:
+    """Of every run and of its tokens with padding."""
+    return sum(
+        run_cost + sum(sizes[place][0] for place in run) * max(sizes[place][1] for place in run) for run in runs
+    )
+
+
+def all_partitions(places: list[int]) -> list[list[list[int]]]:
+    """Every way to part them."""
+    if not places:
+        return [[]]
+    first, found = places[0], []
+    for rest in all_partitions(places[1:]):
+        found.append([[first], *rest])
+        found += [[*rest[:at], [first, *rest[at]], *rest[at + 1 :]] for at in range(len(rest))]
+    return found
+
+
+SIZES = st.lists(st.tuples(st.integers(1, 3), st.sampled_from([8, 16, 24, 64, 256])), min_size=1, max_size=6)
+
+
+@given(SIZES, st.sampled_from([0, 24, 48, 1000]))
+def test_texts_are_cut_into_the_runs_that_cost_least_of_all_ways_there_are(
+    sizes: list[tuple[int, int]], run_cost: int
+) -> None:
+    runs = grouping.plan_runs([text(*size) for size in sizes], run_cost)
+    assert sorted(place for run in runs for place in run) == list(range(len(sizes)))
+    least = min(cost(way, sizes, run_cost) for way in all_partitions(list(range(len(sizes)))))
+    assert cost(runs, sizes, run_cost) == least
+
+
+def test_a_long_text_does_not_lengthen_the_short_ones() -> None:
+    runs = grouping.plan_runs([text(1, 8), text(1, 256), text(1, 8), text(1, 16)], 24)
+    assert [sorted(run) for run in runs] == [[1], [0, 2, 3]]
+
+
+def test_what_has_no_mask_is_joined_with_its_like_only() -> None:
+    parts = [{"a": np.zeros((1, width))} for width in (4, 6, 4)]
+    assert grouping.plan_runs(parts, 1000) == [[0, 2], [1]]

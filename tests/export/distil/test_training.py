@@ -1,5 +1,6 @@
 """Training a student at toy size. Runs in the export environment."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,19 +11,23 @@ import torch
 from PIL import Image
 from torch.nn.functional import avg_pool2d, normalize
 
+from contracts.tensors import CLIP_IMAGE, CLIP_IMAGE_DISTILLED, CLIP_TEXT
 from export.demo_clip.graph import read_weights
 from export.demo_clip.heldout import read_heldout
 from export.demo_clip.model import PictureTower
 from export.demo_clip.record import load_tower
 from export.demo_clip.subjects import SCENES, _drawn_subject
 from export.distil import demo
+from export.distil.admission import MIN_COSINE_MEAN
 from export.distil.cache import Prepared
 from export.distil.card import read_card
 from export.distil.train import Plan, Progress, batch_rows, loss_of, train
+from export.joint_space.new_repository import copy_model
 
 pytestmark = pytest.mark.export_env
 
 CHECKOUT = Path(__file__).parents[3]
+MODELS = CHECKOUT / "model_repository"
 DIM = 16
 
 
@@ -131,20 +136,37 @@ def test_the_rendered_source_gives_the_same_picture_for_the_same_number() -> Non
     assert one.key == other.key
 
 
-def test_a_folder_of_captioned_pictures_becomes_a_student_with_a_card(tmp_path: Path) -> None:
+def distil(tmp_path: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Two batches of training on forty pictures of noise, into `student`."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     rng = np.random.default_rng(2)
     for n in range(40):
         Image.fromarray(rng.integers(0, 256, (48, 48, 3), dtype=np.uint8)).save(folder / f"{n}.png")
         (folder / f"{n}.txt").write_text(f"pattern number {n}")
-    out = tmp_path / "student"
-    command = [sys.executable, "-m", "export.distil", str(folder), f"--out={out}", f"--cache={tmp_path / 'cache'}"]
-    command += ["--steps=2", "--batch=16", "--widths=8,16", "--blocks=0,0"]
-    ended = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=False)
+    command = [sys.executable, "-m", "export.distil", str(folder), f"--out={tmp_path / 'student'}"]
+    command += [f"--cache={tmp_path / 'cache'}", "--steps=2", "--batch=16", "--widths=8,16", "--blocks=0,0", *more]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_folder_of_captioned_pictures_becomes_a_student_with_a_card(tmp_path: Path) -> None:
+    ended, out = distil(tmp_path), tmp_path / "student"
     assert ended.returncode == 0, ended.stderr
     assert "times cheaper" in ended.stdout
     card = read_card(out / "card.json")
     assert card.training["pictures"] + card.figures.pictures == 40
     assert (out / "model.onnx").is_file()
     assert read_weights(out / "model.safetensors")["head.weight"].shape == (384, 32)
+
+
+def test_a_student_that_has_learnt_too_little_is_measured_and_not_admitted(tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    for model in (CLIP_IMAGE, CLIP_TEXT):
+        copy_model(MODELS / model, repository / model)
+        shutil.copyfile(MODELS / model / "manifest.json", repository / model / "manifest.json")
+    shutil.copyfile(MODELS / "space.json", repository / "space.json")
+    ended = distil(tmp_path, f"--repository={repository}", "--admit")
+    assert ended.returncode == 1
+    assert "The student is not admitted to the space: " in ended.stderr
+    assert read_card(tmp_path / "student" / "card.json").figures.cosine_mean < MIN_COSINE_MEAN
+    assert not (repository / CLIP_IMAGE_DISTILLED).exists()

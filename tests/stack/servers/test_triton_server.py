@@ -73,6 +73,20 @@ async def test_requests_at_once_are_batched_and_answered_each_with_its_own_vecto
         np.testing.assert_allclose(one, other, atol=2e-6)
 
 
+async def test_texts_of_mixed_lengths_are_batched_and_keep_their_own_vectors(triton: ProcessSpec) -> None:
+    rng = np.random.default_rng(11)
+    lengths = [(8, 200, 16, 64, 8, 24, 120, 16)[n % 8] for n in range(32)]
+    requests = [tokens(rng.integers(1000, 20000, length).tolist()) for length in lengths]
+    async with client_of(triton) as client:
+        alone = [await infer(client, TEXT_ENCODER, feeds) for feeds in requests]
+        before = await execution_count(client)
+        together = await asyncio.gather(*(infer(client, TEXT_ENCODER, feeds) for feeds in requests))
+        batches = await execution_count(client) - before
+    # Were lengths not joined, neighbours would share none, and there would be a batch for each request.
+    assert batches <= len(requests) / 2
+    np.testing.assert_allclose(np.concatenate(together), np.concatenate(alone), atol=2e-6)
+
+
 async def execution_count(client: grpc.InferenceServerClient) -> int:
     statistics = await client.get_inference_statistics(TEXT_ENCODER)
     return int(statistics.model_stats[0].execution_count)
@@ -118,7 +132,7 @@ async def test_no_request_waits_for_the_batchers_half_second(triton: ProcessSpec
 
 
 async def test_no_request_waits_for_the_half_second_behind_a_queue_of_mixed_lengths(triton: ProcessSpec) -> None:
-    """Nothing is joined there, so the waker's own requests stand behind everybody's."""
+    """The waker's own requests stand behind everybody's there."""
     answered: list[float] = []
 
     async def caller(client: grpc.InferenceServerClient, seed: int) -> None:

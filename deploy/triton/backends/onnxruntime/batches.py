@@ -22,19 +22,33 @@ class BatchMemory:
     def join(self, requests: Sequence[Arrays]) -> Arrays:
         """Every input of all requests, in order; valid until the next call. A single one's are handed on.
 
+        Shorter rows are filled up with zeros to the longest, where inputs differ in their second dimension.
+
         Raises:
-            ValueError: inputs of one name differ in more than their first dimension.
+            ValueError: inputs of one name differ in more than their first two dimensions.
         """
         if len(requests) == 1:
             return requests[0]
         return {name: self._joined(name, [each[name] for each in requests]) for name in requests[0]}
 
     def _joined(self, name: str, parts: Sequence[Any]) -> Any:
-        rows, size = sum(len(part) for part in parts), sum(part.size for part in parts)
+        rows, first = sum(len(part) for part in parts), parts[0]
+        if any(part.shape[2:] != first.shape[2:] for part in parts):
+            raise ValueError(f"inputs {name} of different shape cannot be joined")
+        shape = (rows, max(part.shape[1] for part in parts), *first.shape[2:]) if first.ndim > 1 else (rows,)
+        size = int(np.prod(shape))
         kept = self._kept.get(name)
-        if kept is None or kept.size < size or kept.dtype != parts[0].dtype:
-            kept = self._kept[name] = np.empty(size, parts[0].dtype)
-        return np.concatenate(parts, out=kept[:size].reshape(rows, *parts[0].shape[1:]))
+        if kept is None or kept.size < size or kept.dtype != first.dtype:
+            kept = self._kept[name] = np.empty(size, first.dtype)
+        joined = kept[:size].reshape(shape)
+        if all(part.shape[1:] == first.shape[1:] for part in parts):
+            return np.concatenate(parts, out=joined)
+        joined.fill(0)
+        row = 0
+        for part in parts:
+            joined[row : row + len(part), : part.shape[1]] = part
+            row += len(part)
+        return joined
 
 
 def take_apart(outputs: Sequence[Any], sizes: Sequence[int]) -> list[list[Any]]:

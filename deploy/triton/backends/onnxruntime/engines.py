@@ -16,14 +16,18 @@ from settings import Settings
 
 
 class Engine(Protocol):
-    """A graph that is ready to run. Used by one thread at a time.
+    """A graph that is ready to run.
 
     Attributes:
         inputs, outputs: the graph's own names.
+        side_by_side: how many threads may run it at once, and are faster so than one after the other.
+        run_cost: what a run of a text encoder costs beside its tokens, in tokens.
     """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    side_by_side: int
+    run_cost: int
 
     def run(self, wanted: Sequence[str], feeds: Mapping[str, Any]) -> list[Any]:
         """Arrays of the wanted outputs, the caller's to keep; `feeds` are read in place and not kept."""
@@ -38,6 +42,9 @@ def open_engine(path: Path, settings: Settings) -> Engine:
 class OnnxRuntimeEngine:
     """A session of ONNX Runtime on the CPU."""
 
+    # Measured with MiniLM in fp32 on two cores: 1 ms a run, 0.08 ms a token and more for long texts.
+    run_cost = 24
+
     def __init__(self, path: Path, settings: Settings) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = settings.intra_op_threads
@@ -48,6 +55,8 @@ class OnnxRuntimeEngine:
         for name, value in settings.session_entries.items():
             options.add_session_config_entry(name, value)
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        # Threads that sleep leave the cores idle between a run's operators: a second run fills these gaps.
+        self.side_by_side = settings.intra_op_threads
         self.inputs = tuple(each.name for each in self._session.get_inputs())
         self.outputs = tuple(each.name for each in self._session.get_outputs())
 
@@ -59,6 +68,10 @@ class OnnxRuntimeEngine:
 
 class OpenVinoEngine:
     """A model that OpenVINO compiled for the CPU, in bfloat16 between its int8 operators where the CPU has it."""
+
+    side_by_side = 1
+    # Measured with MiniLM in int8 on two cores: 1.2 ms a run of another shape than the last, 0.025 ms a token.
+    run_cost = 48
 
     def __init__(self, path: Path, settings: Settings) -> None:
         # Only models that ask for it pay for the import, half a second.

@@ -3,7 +3,7 @@
 Opens `<model>/<version>/model.onnx` on the CPU. Reads the configuration as Triton's own ONNX Runtime backend does:
 `default_model_filename`, the parameters `intra_op_thread_count`, `inter_op_thread_count` and `session.*`,
 `optimization.graph.level` and the accelerator `openvino`. Requests that the server's batcher hands over together
-run as one batch.
+run as one batch; of texts, those of like length do (`grouping.py`).
 
 Runs inside the server's Python, not in Trireme's: imports nothing of ours. GPUs and other accelerators belong to
 the C++ backend; asking for them here is an error in the server's log, not a silent fall back.
@@ -17,14 +17,26 @@ from pathlib import Path
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
-from batches import BatchMemory, take_apart
 from engines import open_engine
+from runner import Runner
 from settings import Unsupported, read_settings
 from waker import BatcherWaker, needs_waker
 
 
 class TritonPythonModel:
     """One instance of a model: an engine of its own, so that `instance_group.count` of them run side by side."""
+
+    @staticmethod
+    def auto_complete_config(auto_complete_model_config: Any) -> Any:
+        """Tell the server's batcher that requests of unequal length may come together: `grouping.py` parts them.
+
+        Said here and not in config.pbtxt, because the C++ backend reads an input that is declared so as one long
+        row of all requests' values. The server keeps what this changes of the inputs.
+        """
+        for each in auto_complete_model_config.as_dict()["input"]:
+            if -1 in map(int, each["dims"]):
+                each["allow_ragged_batch"] = True
+        return auto_complete_model_config
 
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
@@ -37,16 +49,18 @@ class TritonPythonModel:
         if not path.is_file():
             raise pb_utils.TritonModelException(f"{path} does not exist: export the model first")
         self._batches = config.get("max_batch_size", 0) > 0
-        self._engine = open_engine(path, settings)
-        self._memory = BatchMemory()
+        engine = open_engine(path, settings)
         self._inputs = [each["name"] for each in config["input"]]
         self._outputs = [each["name"] for each in config["output"]]
-        check_names("input", self._inputs, self._engine.inputs)
-        check_names("output", self._outputs, self._engine.outputs)
+        check_names("input", self._inputs, engine.inputs)
+        check_names("output", self._outputs, engine.outputs)
+        self._runner = Runner(engine, self._outputs)
         self._waker = BatcherWaker(config) if needs_waker(config) else None
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Answer every request, in order; one that fails gets its own error and spoils no other."""
+        if not self._batches:
+            return [answer for request in requests for answer in self._answer([request])]
         if self._waker is None:
             return self._answer(requests)
         self._waker.batch_started()
@@ -58,27 +72,19 @@ class TritonPythonModel:
     def finalize(self) -> None:
         if self._waker is not None:
             self._waker.close()
+        self._runner.close()
 
     def _answer(self, requests: Sequence[Any]) -> list[Any]:
-        if not self._batches or len(requests) == 1:
-            return [self._answer_alone(request) for request in requests]
-        try:
-            return self._answer_together(requests)
-        except Exception:  # noqa: BLE001 - the engines have no error class of their own
-            # One request's values (a token id outside the vocabulary) fail the whole run: find out whose.
-            return [self._answer_alone(request) for request in requests]
-
-    def _answer_together(self, requests: Sequence[Any]) -> list[Any]:
-        parts = [self._feeds(request) for request in requests]
-        outputs = self._engine.run(self._outputs, self._memory.join(parts))
-        shares = take_apart(outputs, [len(part[self._inputs[0]]) for part in parts])
-        return [self._response(request, share) for request, share in zip(requests, shares, strict=True)]
-
-    def _answer_alone(self, request: Any) -> Any:
-        try:
-            return self._response(request, self._engine.run(self._outputs, self._feeds(request)))
-        except Exception as error:  # noqa: BLE001 - the outermost place: the caller gets it
-            return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
+        answers: list[Any] = []
+        for request in requests:
+            try:
+                answers.append(self._feeds(request))
+            except ValueError as error:
+                answers.append(error)
+        places = [place for place, answer in enumerate(answers) if not isinstance(answer, Exception)]
+        for place, found in zip(places, self._runner.answer([answers[place] for place in places]), strict=True):
+            answers[place] = found
+        return [self._response(request, answer) for request, answer in zip(requests, answers, strict=True)]
 
     def _feeds(self, request: Any) -> Mapping[str, Any]:
         """The request's inputs as views of the memory that it shares with the server."""
@@ -88,11 +94,13 @@ class TritonPythonModel:
             raise ValueError(f"missing input {', '.join(missing)}")
         return {name: tensor.as_numpy() for name, tensor in tensors.items()}
 
-    def _response(self, request: Any, outputs: Sequence[Any]) -> Any:
+    def _response(self, request: Any, answer: Any) -> Any:
+        if isinstance(answer, Exception):
+            return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(answer)))
         wanted = set(request.requested_output_names())
         tensors = [
             pb_utils.Tensor(name, output)
-            for name, output in zip(self._outputs, outputs, strict=True)
+            for name, output in zip(self._outputs, answer, strict=True)
             if name in wanted
         ]
         return pb_utils.InferenceResponse(output_tensors=tensors)

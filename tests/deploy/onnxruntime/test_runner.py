@@ -1,0 +1,80 @@
+"""The backend's runner without Triton, on an engine that computes."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.deploy.onnxruntime.test_backend import BACKEND
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Any]:
+    """The backend's module; it imports its neighbours by their bare names, as in the server."""
+    neighbours = ("batches", "grouping", "engines", "settings", "runner")
+    before = {name: sys.modules.pop(name) for name in neighbours if name in sys.modules}
+    sys.path.insert(0, str(BACKEND))
+    try:
+        import runner as module
+
+        yield module
+    finally:
+        sys.path.remove(str(BACKEND))
+        for name in neighbours:
+            sys.modules.pop(name, None)
+        sys.modules.update(before)
+
+
+class Summing:
+    """Gives the sum of each row's counted tokens; refuses a token below zero. Notes the shapes it was run with."""
+
+    run_cost = 24
+
+    def __init__(self, side_by_side: int) -> None:
+        self.side_by_side = side_by_side
+        self.inputs, self.outputs = ("input_ids", "attention_mask"), ("sum",)
+        self.shapes: list[tuple[int, ...]] = []
+        self._lock = threading.Lock()
+
+    def run(self, wanted: Sequence[str], feeds: Mapping[str, Any]) -> list[Any]:
+        with self._lock:
+            self.shapes.append(feeds["input_ids"].shape)
+        if (feeds["input_ids"] < 0).any():
+            raise RuntimeError("a token outside the vocabulary")
+        return [(feeds["input_ids"] * feeds["attention_mask"]).sum(axis=1, keepdims=True)]
+
+
+def texts(lengths: Sequence[int], seed: int = 1) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(seed)
+    return [
+        {"input_ids": rng.integers(1, 1000, (1, n)), "attention_mask": np.ones((1, n), np.int64)} for n in lengths
+    ]
+
+
+@pytest.mark.parametrize("side_by_side", [1, 2])
+def test_every_text_gets_its_own_outputs_whatever_runs_together(runner: Any, side_by_side: int) -> None:
+    engine = Summing(side_by_side)
+    running = runner.Runner(engine, ["sum"])
+    for seed in range(30):
+        parts = texts([(8, 16, 64, 256, 8, 24, 128, 16)[(seed + n) % 8] for n in range(8)], seed)
+        answers = running.answer(parts)
+        assert [int(answer[0][0, 0]) for answer in answers] == [int(part["input_ids"].sum()) for part in parts]
+    running.close()
+    assert max(rows for rows, _ in engine.shapes) > 1
+
+
+@pytest.mark.parametrize("side_by_side", [1, 2])
+def test_one_text_that_fails_spoils_no_other(runner: Any, side_by_side: int) -> None:
+    running = runner.Runner(Summing(side_by_side), ["sum"])
+    parts = texts([8, 8, 16, 256])
+    parts[1]["input_ids"][0, 3] = -1
+    answers = running.answer(parts)
+    running.close()
+    assert isinstance(answers[1], RuntimeError)
+    for place in (0, 2, 3):
+        assert int(answers[place][0][0, 0]) == int(parts[place]["input_ids"].sum())
