@@ -24,6 +24,7 @@ from index_service.vectors import GrowingVectors
 
 # A graph of float16 rows gives true scores: a few more than k are enough.
 _GRAPH_OVERFETCH = 16
+_ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +35,19 @@ class CapturedDelta:
     payloads: Sequence[bytes]
     live: Bitmap
     vectors: GrowingVectors
+
+    def live_documents(self) -> Iterator[tuple[DocumentHead, Sequence[bytes]]]:
+        """Every document that was alive, with its payloads; `live_rows` gives their vectors in the same order."""
+        alive = self.live.bools().tolist()
+        for head in self.heads:
+            if head.first < len(alive) and alive[head.first]:
+                yield head, self.payloads[head.first : head.first + head.n]
+
+    def live_rows(self) -> Iterator[NDArray[np.float16]]:
+        """The vectors of all live slots, float16 [some, dim] at a time."""
+        slots = self.live.slots()
+        for start in range(0, len(slots), _ROWS_AT_ONCE):
+            yield self.vectors.rows(slots[start : start + _ROWS_AT_ONCE])
 
     def documents(self, *, dead: bool = False) -> Iterator[tuple[DocumentHead, list[bytes], NDArray[np.float16]]]:
         """Every document that was alive, or with `dead` every one at all, with its payloads and vectors."""

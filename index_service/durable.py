@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeVar
@@ -50,9 +50,11 @@ class SummedFile:
         self._hash.update(data)
         self._size_bytes += len(data)
 
-    def write_frame(self, data: bytes) -> None:
-        """Append bytes with their length before them."""
-        self.write(len(data).to_bytes(_LENGTH_BYTES, "little") + data)
+    def write_frames(self, frames: Iterable[bytes]) -> None:
+        """Append pieces of bytes, each with its length before it."""
+        self.write(
+            b"".join(part for data in frames for part in (len(data).to_bytes(_LENGTH_BYTES, "little"), data))
+        )
 
     def sum(self) -> FileSum:
         """Size and SHA-256 of what was written."""
@@ -70,7 +72,7 @@ def sum_of(path: Path) -> FileSum:
 
 
 def read_frames(path: Path) -> Iterator[bytes]:
-    """The frames that `SummedFile.write_frame` wrote.
+    """The frames that `SummedFile.write_frames` wrote.
 
     Raises:
         BadMessage: the file ends within a frame.

@@ -65,23 +65,34 @@ class Parts:
     empty: tuple[EmptyDocument, ...]
     next_serial: int
 
-    def unsealed(self) -> Iterator[tuple[StoredDocument, NDArray[np.float16]]]:
-        """Every document that is in no sealed segment, those without items included, with vectors [n, dim]."""
+    def unsealed(self) -> Iterator[StoredDocument]:
+        """Every document that is in no sealed segment, those without items last."""
         for delta in self.deltas:
-            for head, payloads, vectors in delta.documents():
-                yield stored_of(head, payloads), vectors
-        for empty in self.empty:
-            document = StoredDocument(empty.doc_id, empty.version, empty.revision, empty.op, empty.fields, ())
-            yield document, np.empty((0, self.dim), dtype=np.float16)
+            for head, payloads in delta.live_documents():
+                yield stored_of(head, payloads)
+        yield from map(_without_items, self.empty)
+
+    def unsealed_rows(self) -> Iterator[NDArray[np.float16]]:
+        """The vectors of these documents in their order, float16 [some, dim] at a time."""
+        for delta in self.deltas:
+            yield from delta.live_rows()
 
     def documents(self) -> Iterator[tuple[StoredDocument, NDArray[np.float16]]]:
         """Every document that is held, tombstones included, with its vectors [n, dim]."""
         for segment, live in self.sealed:
             for head, payloads, vectors in segment.documents(live):
                 yield stored_of(head, payloads), vectors
-        yield from self.unsealed()
+        for delta in self.deltas:
+            for head, payloads, vectors in delta.documents():
+                yield stored_of(head, payloads), vectors
+        for document in map(_without_items, self.empty):
+            yield document, np.empty((0, self.dim), dtype=np.float16)
 
 
 def stored_of(head: DocumentHead, payloads: Sequence[bytes]) -> StoredDocument:
     """A document that a part holds, as updates bring it."""
     return StoredDocument(head.doc_id, head.version, head.revision, "upsert", head.fields, tuple(payloads))
+
+
+def _without_items(empty: EmptyDocument) -> StoredDocument:
+    return StoredDocument(empty.doc_id, empty.version, empty.revision, empty.op, empty.fields, ())

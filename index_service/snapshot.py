@@ -10,6 +10,7 @@ by them. Knows nothing of Kafka or of the object store.
 
 import shutil
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -40,6 +41,7 @@ _LOG = get_logger(__name__)
 
 FORMAT = 2
 KEPT = 2
+_DOCUMENTS_AT_ONCE = 1000
 _MANIFEST = "manifest.json"
 _DOCUMENTS = "documents.bin"
 _VECTORS = "vectors.bin"
@@ -179,11 +181,15 @@ def _write_files(path: Path, spec: ShardSpec, parts: Parts, position: LogPositio
     n_documents = 0
     encoder = msgspec.msgpack.Encoder()
     files: dict[str, FileSum] = {}
-    with SummedFile(path / _DOCUMENTS) as documents, SummedFile(path / _VECTORS) as vectors:
-        for document, rows in parts.unsealed():
-            documents.write_frame(encoder.encode(document))
+    # In large pieces: no update is applied meanwhile.
+    unsealed = parts.unsealed()
+    with SummedFile(path / _DOCUMENTS) as documents:
+        while some := list(islice(unsealed, _DOCUMENTS_AT_ONCE)):
+            documents.write_frames(list(map(encoder.encode, some)))
+            n_documents += len(some)
+    with SummedFile(path / _VECTORS) as vectors:
+        for rows in parts.unsealed_rows():
             vectors.write(rows.tobytes())
-            n_documents += 1
     files |= {_DOCUMENTS: documents.sum(), _VECTORS: vectors.sum()}
     with SummedFile(path / _LIVE) as live:
         for _, bitmap in parts.sealed:

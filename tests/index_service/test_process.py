@@ -112,7 +112,9 @@ def test_kill_9_at_any_time_loses_nothing_and_resurrects_nothing(generation, rng
         if step % 40 == 20:
             victim.becomes_ready()
         if step == 130:
-            wait_for("a snapshot of each", lambda: all("snapshot_written" in one.words() for one in everyone))
+            wait_for(
+                "a snapshot of each", lambda: all("snapshot_written" in one.log.read_text() for one in everyone)
+            )
         number = int(rng.integers(25))
         versions[number] += 1
         if rng.random() < 0.25:
@@ -127,7 +129,7 @@ def test_kill_9_at_any_time_loses_nothing_and_resurrects_nothing(generation, rng
             victim.start()
     for process in everyone:
         process.becomes_ready()
-        assert "snapshot_loaded" in process.words()
+        assert "snapshot_loaded" in process.log.read_text()
     for what in ("delta_sealed", "segments_merged"):
         assert any(what in process.log.read_text() for process in everyone)
 
@@ -178,7 +180,7 @@ def test_damaged_snapshot_costs_time_and_no_document(generation, rng):
     start(process)
 
     finds(generation, names(documents))
-    assert "snapshot_not_used" in process.words()
+    assert "snapshot_not_used" in process.log.read_text()
 
 
 def bad_updates(generation, rng):

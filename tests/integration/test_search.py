@@ -61,11 +61,12 @@ def test_weights_change_a_ranking_without_re_indexing(stack: RunningStack) -> No
     assert for_pictures.hits[0].source == "rocket.png"
 
 
-def test_a_hits_score_is_the_sum_of_its_halves_and_hits_come_best_first(stack: RunningStack) -> None:
+def test_a_hits_score_is_the_sum_of_its_parts_and_hits_come_best_first(stack: RunningStack) -> None:
     hits = stack.client.search("a horse that is ridden", filter=ONLY).hits
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     for hit in hits:
-        assert hit.score == pytest.approx(hit.text_score + hit.image_score, abs=1e-4)
+        by_words = Weights().lexical * hit.lexical_score
+        assert hit.score == pytest.approx(hit.text_score + hit.image_score + by_words, abs=1e-4)
 
 
 def test_filters_leave_out_what_does_not_match(stack: RunningStack) -> None:
