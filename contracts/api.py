@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from contracts.experiments_view import ExperimentPart
+
 ServedBy = Literal["index", "cache", "stale_cache"]
 
 # The model that clients of the OpenAI protocol ask for to be answered from the documents.
@@ -30,6 +32,8 @@ class SearchHit:
         picture_url, thumbnail_url: short-lived signed paths on the gateway, None for text.
         machine_caption: what the model `captioned_by` says that a picture shows which no text stands beside; words
             of a machine, not of the document.
+        snippet: the sentence of `text`, from the character `snippet_start` on, that shares most words with the
+            query; None where none does.
     """
 
     rank: int
@@ -56,6 +60,8 @@ class SearchHit:
     machine_caption: str | None = None
     captioned_by: str | None = None
     lexical_score: float = 0.0
+    snippet: str | None = None
+    snippet_start: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ class SearchResponse:
         degraded: what was missing ("text", "clip_text", "clip_image", "shards", "cache"); empty when all is well.
         cache_age_s: age of a cached answer, None when it came from the index.
         timings_ms: milliseconds by stage: encode, kafka, faiss, merge, total.
+        experiments: experiments that this search took part in, and which variant answered.
+        impression_id: names this response in `POST /v1/feedback`.
     """
 
     hits: list[SearchHit]
@@ -77,6 +85,24 @@ class SearchResponse:
     timings_ms: dict[str, float]
     degraded: list[str] = field(default_factory=list)
     cache_age_s: float | None = None
+    experiments: list[ExperimentPart] = field(default_factory=list)
+    impression_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """One search of a batch: its response where `status` is 200, else the problem that it has."""
+
+    status: int
+    response: SearchResponse | None
+    problem: "Problem | None"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResponse:
+    """Answer of `POST /v1/search/batch`, in the order of its searches."""
+
+    results: list[BatchResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +146,7 @@ class AnswerResponse:
 
 @dataclass(frozen=True, slots=True)
 class StageView:
-    """One stage in a document's status."""
+    """One stage in a document's status. `attempt` is the try that it is about, from 1, where tries are counted."""
 
     stage: str
     state: str
@@ -129,6 +155,7 @@ class StageView:
     reason: str | None = None
     count: int | None = None
     revision: int | None = None
+    attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +164,9 @@ class DocumentView:
 
     Args:
         file_url: short-lived signed path of the original on the gateway, None once the document goes.
+        sha256: of the newest version's bytes, in hex; None where the door did not see them.
+        etag: of the newest version's object in the store.
+        readers: groups whose callers may see it; empty for all of the tenant's.
     """
 
     doc_id: str
@@ -151,14 +181,28 @@ class DocumentView:
     trace_id: str | None
     stages: list[StageView] = field(default_factory=list)
     file_url: str | None = None
+    sha256: str | None = None
+    etag: str | None = None
+    readers: list[str] = field(default_factory=list)
+
+
+def has_bytes(view: DocumentView | None, sha256: str) -> bool:
+    """Whether a document holds these bytes already, so that to take them in again would change nothing.
+
+    What failed, in part too, was deleted or has expired is wanted anew.
+    """
+    if view is None or view.sha256 != sha256:
+        return False
+    return view.state == "processing" or (view.state == "indexed" and view.reason is None)
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentList:
-    """`GET /v1/documents`."""
+    """`GET /v1/documents`. `counts`: documents by state, all states; told on the first page."""
 
     documents: list[DocumentView]
     next_cursor: str | None = None
+    counts: dict[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,11 @@ class FileAdded(Message, frozen=True, kw_only=True):
         at_ms: Unix time in ms at the door, for display only.
         modified_ms: of a delete, the object's own time as the store told it; with `etag` it says which object is
             to go, where a second upload of the same bytes has the same etag.
+        sha256: of the bytes, in hex, where the door saw them; an event of the store itself brings none.
+        readers: groups whose callers may see the document; empty for all of the tenant's.
+        space_id: None for what happened to the document itself. Else the work is about its vectors in this joint
+            space alone, beside those that searches find already: no status tells of it.
+        claimed_by: the batch job that reads and embeds it: the workers leave it alone. A requeue ends the claim.
     """
 
     event: Literal["added", "deleted"]
@@ -38,6 +43,10 @@ class FileAdded(Message, frozen=True, kw_only=True):
     tier: Literal["standard", "high-value"] = "standard"
     lane: Literal["live", "bulk"] = "live"
     modified_ms: int | None = None
+    sha256: str | None = None
+    space_id: str | None = None
+    readers: tuple[str, ...] = ()
+    claimed_by: str | None = None
 
 
 def file_added(
@@ -51,6 +60,9 @@ def file_added(
     tenant: str = DEFAULT_TENANT,
     collection: str = DEFAULT_COLLECTION,
     lane: Literal["live", "bulk"] = "live",
+    sha256: str | None = None,
+    readers: tuple[str, ...] = (),
+    claimed_by: str | None = None,
 ) -> FileAdded:
     """A `FileAdded` event with the document id that its names give."""
     return FileAdded(
@@ -65,6 +77,9 @@ def file_added(
         size_bytes=size_bytes,
         at_ms=at_ms,
         lane=lane,
+        sha256=sha256,
+        readers=readers,
+        claimed_by=claimed_by,
     )
 
 

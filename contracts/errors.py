@@ -6,6 +6,8 @@ TriremeError
 │   ├── UnsupportedMedia        a kind of file that Trireme does not read
 │   ├── NotFound                no such document, model or experiment
 │   └── Conflict                the request contradicts the present state
+├── Unauthenticated         no key, or one that is not known
+├── Forbidden               the key is for something else
 ├── Overloaded              a bounded queue is full: try again after `retry_after_s`
 ├── DeadlineExceeded        the time budget ran out
 ├── DependencyDown          Kafka, Triton, Redis or the object store cannot be reached
@@ -69,6 +71,18 @@ class Conflict(InvalidInput):
     """The request contradicts the present state."""
 
     code = "conflict"
+
+
+class Unauthenticated(TriremeError):
+    """The request needs a key, and brought none that is known."""
+
+    code = "api_key_missing"
+
+
+class Forbidden(TriremeError):
+    """Who asks is known, and may not have this."""
+
+    code = "forbidden"
 
 
 class Overloaded(TriremeError):

@@ -8,6 +8,11 @@ answers of that time have ended, which is why they outlive them by an hour.
 GONE_TTL_S = 25 * 3600
 
 
+def answers_prefix(tenant: str) -> str:
+    """Beginning of the Redis keys of a tenant's remembered answers."""
+    return f"search:{tenant}:"
+
+
 def gone_key(tenant: str, doc_id: str) -> str:
     """Redis key of a deleted document; its value is the decimal version of the delete."""
     return f"gone:{tenant}:{doc_id}"

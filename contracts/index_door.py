@@ -15,6 +15,7 @@ HEADS_PATH = "/documents/heads"
 DOCUMENTS_PATH = "/documents"
 UNUSED_PATH = "/documents/unused"
 REBUILD_PATH = "/rebuild"
+FORGET_PATH = "/forget"
 
 # A form on a foreign page cannot send it.
 WRITE_HEADER = "X-Requested-With"
@@ -58,6 +59,7 @@ class ShardState(msgspec.Struct, frozen=True, kw_only=True):
             the log was reached.
         ready: whether it answers searches.
         rebuilds: rebuilds from the object store since the process began.
+        forgets: how often all that is gone was taken from memory and disk since then.
     """
 
     generation: str
@@ -73,6 +75,7 @@ class ShardState(msgspec.Struct, frozen=True, kw_only=True):
     next_offset: int | None
     items: int
     rebuilds: int
+    forgets: int = 0
 
 
 class HeadPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +131,13 @@ class RebuildAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     shard: int
     rebuilds: int
+
+
+class ForgetAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is gone shall leave memory and disk; it has once `ShardState.forgets` has passed this."""
+
+    shard: int
+    forgets: int
 
 
 P = TypeVar("P", bound=msgspec.Struct)

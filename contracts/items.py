@@ -52,7 +52,11 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ItemSet(Message, frozen=True, kw_only=True):
-    """All items of one document at one (version, revision), as stored under `items/` and sent to the shard."""
+    """All items of one document at one (version, revision), as stored under `items/` and sent to the shard.
+
+    Args:
+        readers: groups that may see it; empty for all of the tenant's callers.
+    """
 
     WIRE: ClassVar[Literal["json", "msgpack"]] = "msgpack"
 
@@ -66,6 +70,7 @@ class ItemSet(Message, frozen=True, kw_only=True):
     content_type: str
     added_ms: int
     items: tuple[Item, ...]
+    readers: tuple[str, ...] = ()
 
 
 class ClaimCheck(msgspec.Struct, frozen=True, kw_only=True):

@@ -75,20 +75,22 @@ def join_query(
     text: Vector | None = None,
     clip_text: Vector | None = None,
     images: Sequence[Vector] = (),
+    image_weights: Sequence[float] | None = None,
 ) -> Vector:
     """Joint query `[w_tt * q ; w_tv * c + sum_i w_vv * p_i]`, float32 [dim], not renormalised.
 
     Args:
         text: the words by the text encoder. clip_text: the words by the CLIP text tower.
-        images: each picture by the CLIP image tower.
+        images: each picture by the CLIP image tower. image_weights: how much each counts beside the others; 1
+            where they are absent.
 
     Raises:
         InvalidInput: nothing to search with, or the weights cancel everything.
     """
     left = weights.text_text * half(space, "text", text)
     right = weights.text_image * half(space, "clip_text", clip_text)
-    for image in images:
-        right = right + weights.image_image * half(space, "clip_image", image)
+    for image, weight in zip(images, image_weights or [1.0] * len(images), strict=True):
+        right = right + weights.image_image * weight * half(space, "clip_image", image)
     query = np.concatenate([left, right]).astype(np.float32)
     if not query.any():
         raise InvalidInput("The query is empty: give words or a picture, and weights that are not all zero.")

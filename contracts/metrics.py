@@ -57,10 +57,51 @@ LATE_REPLIES = MetricSpec(
 UNKNOWN_REPLIES = MetricSpec(
     "trireme_search_unknown_replies", "counter", "Shard replies for another gateway process."
 )
+EXPERIMENT_SEARCHES = MetricSpec(
+    "trireme_experiment_searches",
+    "counter",
+    "Searches of an experiment by variant: answered, failed, empty or partial.",
+    ("experiment", "variant", "outcome"),
+)
+EXPERIMENT_LATENCY = MetricSpec(
+    "trireme_experiment_search_seconds",
+    "histogram",
+    "Time of a search of an experiment, by variant; of a shadow, its own time.",
+    ("experiment", "variant"),
+    _SECONDS,
+    unit="seconds",
+)
+EXPERIMENT_EVENTS_TOLD = MetricSpec(
+    "trireme_experiment_events", "counter", "Events of experiments by what became of them.", ("outcome",)
+)
+EXPERIMENT_RUNNING = MetricSpec(
+    "trireme_experiments_running", "gauge", "Experiments that run, as this gateway knows."
+)
+EXPERIMENT_ROLLBACKS = MetricSpec(
+    "trireme_experiment_rollbacks", "counter", "Rollbacks that this gateway asked for.", ("experiment",)
+)
+SHADOW_SEARCHES = MetricSpec(
+    "trireme_shadow_searches", "counter", "Questions for shadows: compared, failed or left out.", ("outcome",)
+)
+FEEDBACK = MetricSpec(
+    "trireme_feedback", "counter", "Feedback by kind and by what became of it.", ("kind", "outcome")
+)
 HEDGES = MetricSpec(
     "trireme_search_hedges", "counter", "Requests repeated to the other replica group.", ("reason",)
 )
 CACHE_LOOKUPS = MetricSpec("trireme_cache_lookups", "counter", "Look-ups of the answer cache.", ("outcome",))
+QUOTA_DRAWS = MetricSpec(
+    "trireme_quota_draws",
+    "counter",
+    "Draws on callers' quotas: shared (in Redis), local (while Redis is away), refused.",
+    ("kind", "outcome"),
+)
+ADMISSION_LIMIT = MetricSpec(
+    "trireme_search_admission_limit", "gauge", "Searches that are let in to the index at once now."
+)
+ADMISSION_REFUSED = MetricSpec(
+    "trireme_search_admission_refused", "counter", "Searches refused because the limit was reached."
+)
 TOUCHES = MetricSpec(
     "trireme_touches", "counter", "Documents told to the shards as shown in an answer.", ("outcome",)
 )
@@ -88,7 +129,48 @@ RECORD_SECONDS = MetricSpec(
     _SECONDS,
     unit="seconds",
 )
+EMBEDDING_ROWS = MetricSpec(
+    "trireme_embedding_rows",
+    "counter",
+    "Chunks and pictures that got their vectors, by where from: computed, shared with another document that waited"
+    " for the same, cached, resumed from a checkpoint.",
+    ("stage", "source"),
+)
+EMBEDDING_CALL_ROWS = MetricSpec(
+    "trireme_embedding_call_rows",
+    "histogram",
+    "Chunks or pictures that went to the model in one call, of one document or of several.",
+    ("stage",),
+    (1, 2, 4, 8, 16, 32, 64),
+)
+EMBEDDING_PUSHED_BACK = MetricSpec(
+    "trireme_embedding_pushed_back",
+    "counter",
+    "Calls that a model's full queue refused, to be made later.",
+    ("stage",),
+)
+EMBEDDING_CHECKPOINTS = MetricSpec(
+    "trireme_embedding_checkpoints",
+    "counter",
+    "Checkpoints of documents in the making: written, resumed (gone on from), removed.",
+    ("stage", "event"),
+)
+WORKER_LAG = MetricSpec(
+    "trireme_worker_lag_records",
+    "gauge",
+    "Records of partitions that a worker reads which it has not read yet; those never read from count as 0.",
+    ("worker", "topic"),
+)
+DOOR_EVENTS = MetricSpec(
+    "trireme_door_events", "counter", "Events of the object store by what became of them.", ("outcome",)
+)
 DEAD_LETTERS = MetricSpec("trireme_dead_letters", "counter", "Records given up.", ("stage", "cause"))
+SPANS_LOST = MetricSpec(
+    "trireme_trace_spans_lost",
+    "counter",
+    "Spans that were not delivered, by where to (files, collector) and why (queue_full, not_delivered).",
+    ("to", "cause"),
+)
 
 INDEX_ITEMS = MetricSpec("trireme_index_items", "gauge", "Items of a shard that searches find.", ("shard",))
 INDEX_DOCUMENTS = MetricSpec(

@@ -9,12 +9,18 @@ from contracts.documents import Box
 from contracts.items import ItemKind
 
 MAX_K = 1000
+# Hits whose text is in a reply; those below have none, so that a reply stays below a megabyte.
+TEXTS_TRAVEL = 100
 PRIMARY_GROUP = 0
 CPU_GROUP = 1
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which items may match; None means any. The tenant is no filter: it is part of every request."""
+    """Which items may match; None means any. The tenant is no filter: it is part of every request.
+
+    Args:
+        groups: of whoever asks: a document with a list of readers matches if one of them is on it. None sees all.
+    """
 
     collections: tuple[str, ...] | None = None
     kinds: tuple[ItemKind, ...] | None = None
@@ -22,6 +28,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     content_types: tuple[str, ...] | None = None
     added_after_ms: int | None = None
     added_before_ms: int | None = None
+    groups: tuple[str, ...] | None = None
 
 
 class SearchRequest(Message, frozen=True, kw_only=True):

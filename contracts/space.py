@@ -16,6 +16,9 @@ from contracts.errors import BadMessage, SpaceMismatch
 Tower = Literal["text", "clip_text", "clip_image"]
 TOWERS: tuple[Tower, ...] = ("text", "clip_text", "clip_image")
 
+_NAME_DIGITS = 12
+"""Digits of a space's id in names of models, as in names of generations."""
+
 TextRole = Literal["query", "passage"]
 """What a text is embedded as: E5, BGE and their kin are trained to see other words before a question."""
 
@@ -85,6 +88,19 @@ class Space(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults=
         """
         if space_id != self.space_id:
             raise SpaceMismatch(f"Vectors of space {space_id} cannot be used in space {self.space_id}.")
+
+
+def space_file(space_id: str | None = None) -> str:
+    """Name of a space's description in a model repository; None stands for the repository's first space."""
+    return f"space.{space_id}.json" if space_id else "space.json"
+
+
+def named_in_space(name: str, space_id: str | None) -> str:
+    """Name of a space's model in the repository, and on Triton, by what it is called in the first space.
+
+    The models of the first space (None) have plain names; those of every other end in the beginning of its id.
+    """
+    return f"{name}_{space_id[:_NAME_DIGITS]}" if space_id else name
 
 
 def read_space(data: bytes) -> Space:

@@ -23,6 +23,9 @@ class StageEvent(Message, frozen=True, kw_only=True):
         revision: set by join and shard: 0 one-sided, 1 joined, 2 expired.
         cause: short stable code where the state is "failed" or "retrying"; `reason` says it in a sentence.
         count: chunks, pictures or items that the stage made.
+        etag, sha256: of the file, as `FileAdded` named them; of a delete, None.
+        readers: groups that may see the document; empty for all.
+        attempt: which try this is about, the first being 1; None where nothing is tried again.
     """
 
     doc_id: str
@@ -41,6 +44,10 @@ class StageEvent(Message, frozen=True, kw_only=True):
     content_type: str | None = None
     size_bytes: int | None = None
     uri: str | None = None
+    etag: str | None = None
+    sha256: str | None = None
+    attempt: int | None = None
+    readers: tuple[str, ...] = ()
 
 
 def status_key(event: StageEvent) -> str:

@@ -10,6 +10,8 @@ SEARCH_REQUESTS = "search_req"
 SEARCH_REPLIES = "search_res"
 DEAD_LETTERS = "dlq_embeddings"
 INDEX_GENERATIONS = "index_generations"
+EXPERIMENTS = "experiments"
+EXPERIMENT_EVENTS = "experiment_events"
 
 FILE_PARTITIONS = 24
 STATUS_PARTITIONS = 12
@@ -22,6 +24,8 @@ RETRIED_STAGES: tuple[Stage, ...] = ("text", "image", "join")
 BULK_STAGES: tuple[Stage, ...] = ("text", "image")
 
 _DAY_S = 86_400
+# A segment of the log goes as a whole: its first record waits for its last. Short-lived topics roll by themselves.
+_SEGMENT_S = _DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,14 @@ class TopicSpec:
             config["retention.ms"] = str(self.retention_s * 1000)
         if self.from_end:
             config["segment.ms"] = str(60_000)
+        elif self.retention_s is not None:
+            config["segment.ms"] = str(_SEGMENT_S * 1000)
         return config
+
+    @property
+    def gone_after_s(self) -> int | None:
+        """How old a record can become before the broker removes it; None where the newest of a key stays."""
+        return None if self.retention_s is None else self.retention_s + _SEGMENT_S
 
 
 def index_updates(generation: str) -> str:
@@ -87,6 +98,9 @@ def fixed_topics() -> tuple[TopicSpec, ...]:
         ),
         TopicSpec(DEAD_LETTERS, 12, "delete", 30 * _DAY_S, "all"),
         TopicSpec(INDEX_GENERATIONS, 1, "compact", None, "all"),
+        TopicSpec(EXPERIMENTS, 1, "compact", None, "all"),
+        # One partition, so that every gateway sees the same order.
+        TopicSpec(EXPERIMENT_EVENTS, 1, "delete", 30 * _DAY_S, "all"),
     )
 
 

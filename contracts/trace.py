@@ -5,7 +5,7 @@ them. On re-publishing, the header is replaced, never appended.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 TRACEPARENT = "traceparent"
 _PATTERN = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
@@ -19,11 +19,13 @@ class TraceContext:
         trace_id: 32 lower-case hex digits, shared by all hops of one request.
         span_id: 16 lower-case hex digits of the hop that wrote the header.
         sampled: whether the hops record their spans.
+        parent_id: span that this hop continues, None where the trace begins.
     """
 
     trace_id: str
     span_id: str
     sampled: bool = True
+    parent_id: str | None = field(default=None, compare=False)
 
     def header(self) -> str:
         """The value of the `traceparent` header."""
@@ -31,7 +33,7 @@ class TraceContext:
 
     def child(self, span_id: str) -> "TraceContext":
         """The same trace, continued by a hop with its own span id."""
-        return TraceContext(self.trace_id, span_id, self.sampled)
+        return TraceContext(self.trace_id, span_id, self.sampled, self.span_id)
 
 
 def parse_traceparent(value: str | None) -> TraceContext | None:

@@ -13,7 +13,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 Readiness = Callable[[], tuple[bool, Mapping[str, object]]]
 
 _JSON = "application/json"
-_OWN_NAMES = frozenset({"127.0.0.1", "localhost"})
+_LOOPBACK = "127.0.0.1"
+_OWN_NAMES = frozenset({_LOOPBACK, "localhost"})
 # As the gateway asks for it: a form on a foreign page cannot send it.
 _WRITE_HEADER = "X-Requested-With"
 
@@ -41,22 +42,29 @@ Door = Callable[[DoorRequest], DoorAnswer | None]
 
 
 class HealthServer:
-    """Serves a process's health on 127.0.0.1 in a thread of its own.
+    """Serves a process's health in a thread of its own.
 
     Args:
         port: 0 starts nothing.
         ready: called for /readyz; returns whether the process does its job, and details for people.
         registry: what /metrics shows.
-        door: answers all other paths. It is asked only by who names this machine as the host, and for a POST by
-            who sends `X-Requested-With`: pages in a browser on this machine can do neither.
+        door: answers all other paths. It is asked only from this machine, by who names it as the host, and for a
+            POST by who sends `X-Requested-With`: pages in a browser on this machine can do neither.
+        host: the address to listen on.
     """
 
     def __init__(
-        self, port: int, ready: Readiness, registry: CollectorRegistry, *, door: Door = lambda _: None
+        self,
+        port: int,
+        ready: Readiness,
+        registry: CollectorRegistry,
+        *,
+        door: Door = lambda _: None,
+        host: str = _LOOPBACK,
     ) -> None:
         self._server: ThreadingHTTPServer | None = None
         if port:
-            self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(ready, registry, door))
+            self._server = ThreadingHTTPServer((host, port), _handler(ready, registry, door))
             self._server.daemon_threads = True
 
     def start(self) -> None:
@@ -94,7 +102,8 @@ def _handler(ready: Readiness, registry: CollectorRegistry, door: Door) -> type[
                 self._answer(403, b'{"status":"the header X-Requested-With is missing"}', _JSON)
 
         def _ask_door(self, method: Literal["GET", "POST"]) -> None:
-            if self.headers.get("Host", "").rsplit(":", 1)[0] not in _OWN_NAMES:
+            own_name = self.headers.get("Host", "").rsplit(":", 1)[0] in _OWN_NAMES
+            if not own_name or self.client_address[0] != _LOOPBACK:
                 self._answer(421, b'{"status":"not the name of this machine"}', _JSON)
                 return
             url = urlsplit(self.path)

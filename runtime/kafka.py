@@ -11,6 +11,7 @@ from typing import Any
 import confluent_kafka as ck
 
 from contracts.errors import BadMessage, DependencyDown
+from runtime.kafka_address import connection
 
 _COMMITTED_TRIES = 6
 _COMMITTED_TIMEOUT_S = 10.0
@@ -39,7 +40,7 @@ class Record:
 
 def _consumer_config(bootstrap: str, client_id: str) -> dict[str, Any]:
     return {
-        "bootstrap.servers": bootstrap,
+        **connection(bootstrap),
         "client.id": client_id,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,

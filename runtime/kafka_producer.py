@@ -12,6 +12,7 @@ import confluent_kafka as ck
 from contracts.codec import Message, encode
 from contracts.errors import BadMessage, DependencyDown, Overloaded
 from contracts.trace import TRACEPARENT, TraceContext
+from runtime.kafka_address import connection
 
 _SEND_QUEUE_RECORDS = 100_000
 _PURGE_TIMEOUT_S = 5.0
@@ -51,7 +52,7 @@ class KafkaProducer:
         delivery_timeout_s: float = 30.0,
     ) -> None:
         self._config: dict[str, Any] = {
-            "bootstrap.servers": bootstrap,
+            **connection(bootstrap),
             "client.id": client_id,
             "acks": acks,
             "enable.idempotence": acks == "all",

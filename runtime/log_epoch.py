@@ -2,7 +2,7 @@
 
 import msgspec
 
-from contracts.errors import BadMessage, ConfigurationError, NotFound
+from contracts.errors import BadMessage, ConfigurationError, Conflict, NotFound
 from contracts.keys import LOG_EPOCH_KEY
 from runtime.object_store import ObjectStore
 
@@ -37,7 +37,15 @@ async def settle_log_epoch(store: ObjectStore, identity: str) -> int:
     if known is not None and known.identity == identity:
         return known.epoch
     settled = LogEpoch(epoch=known.epoch + 1 if known else 1, identity=identity)
-    await store.put(LOG_EPOCH_KEY, msgspec.json.encode(settled))
+    data = msgspec.json.encode(settled)
+    if known is not None:
+        await store.put(LOG_EPOCH_KEY, data)
+        return settled.epoch
+    try:
+        await store.create(LOG_EPOCH_KEY, data)
+    except Conflict:
+        # Another set-up was quicker; what it settled counts.
+        return await settle_log_epoch(store, identity)
     return settled.epoch
 
 

@@ -5,42 +5,67 @@ Calls run obstore's blocking functions in threads: its asyncio variants aborted 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import BaseError, NotFoundError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, PreconditionError
 from obstore.store import LocalStore, from_url
 
-from contracts.errors import ConfigurationError, DependencyDown, NotFound, Superseded
+from contracts.errors import ConfigurationError, Conflict, DependencyDown, NotFound, Superseded
+from runtime.hashed_reading import PART_BYTES, HashedReading
 
 T = TypeVar("T")
 
 _CALL_TIMEOUT_S = 30.0
 # obstore's own: ten tries in three minutes, each of which would hold a thread long after its caller has gone.
-_S3_RETRIES: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
+# These wait 0.1 s, 0.2 s and so on: a store that says SlowDown gets three seconds to recover.
+_S3_RETRIES: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=10)}
+_SLOWEST_BYTES_PER_S = 1024**2
+_PARTS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectMeta:
-    """What a listing or a head says of an object."""
+    """What a listing or a head says of an object.
+
+    Args:
+        attributes: its content type ("Content-Type") and what a put added. Only `head` tells them, and a local
+            directory keeps none.
+    """
 
     key: str
     size_bytes: int
     etag: str | None
     modified_ms: int
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBytes:
+    """What was stored: exactly these bytes, under this etag."""
+
+    size_bytes: int
+    etag: str | None
+    sha256: str
 
 
 class ObjectStore:
-    """Objects by key. Puts replace atomically; readers see the old object or the new one, never a mixture."""
+    """Objects by key. Puts replace atomically; readers see the old object or the new one, never a mixture.
 
-    def __init__(self, store: Any, *, timeout_s: float = _CALL_TIMEOUT_S) -> None:
+    Args:
+        keeps_attributes: whether the store can hold more about an object than its bytes.
+    """
+
+    def __init__(self, store: Any, *, timeout_s: float = _CALL_TIMEOUT_S, keeps_attributes: bool = False) -> None:
         self._store = store
         self._timeout_s = timeout_s
+        self._keeps_attributes = keeps_attributes
 
     @classmethod
     def from_url(cls, url: str) -> "ObjectStore":
@@ -56,7 +81,7 @@ class ObjectStore:
         if parts.scheme == "s3":
             try:
                 # No client options: they would replace those that the AWS_* variables give (AWS_ALLOW_HTTP).
-                return cls(from_url(url, retry_config=_S3_RETRIES))
+                return cls(from_url(url, retry_config=_S3_RETRIES), keeps_attributes=True)
             except BaseError as exc:
                 raise ConfigurationError("The S3 object store cannot be opened with these settings.") from exc
         raise ConfigurationError("The object store must be given as file:///directory or s3://bucket/prefix.")
@@ -77,18 +102,54 @@ class ObjectStore:
         result = await self._call(lambda: obstore.put(self._store, key, data))
         return result["e_tag"]
 
-    async def put_file(self, key: str, path: Path) -> str | None:
-        """Write a file's bytes (in parts when large) and return the object's etag."""
-        result = await self._call(lambda: obstore.put(self._store, key, path))
+    async def create(self, key: str, data: bytes) -> str | None:
+        """Write an object that must not exist yet, in one step, and return its etag.
+
+        Raises:
+            Conflict: it exists; it was left as it is.
+        """
+        try:
+            result = await self._call(lambda: obstore.put(self._store, key, data, mode="create"))
+        except AlreadyExistsError as exc:
+            raise Conflict("The object exists already.") from exc
         return result["e_tag"]
 
+    async def put_stream(
+        self, key: str, file: BinaryIO, *, attributes: Mapping[str, str] | None = None
+    ) -> StoredBytes:
+        """Write what a file holds from here to its end; in parts when large, so that memory stays bounded.
+
+        Side effects: reads `file` in another thread. When it fails, the parts that were sent are taken back.
+
+        Args:
+            attributes: see `ObjectMeta`.
+        """
+        reading = HashedReading(file)
+        options: Any = {"attributes": dict(attributes)} if attributes and self._keeps_attributes else {}
+
+        def put() -> StoredBytes:
+            first = reading.first()
+            source: Any = reading if reading.has_more else first
+            result = obstore.put(
+                self._store, key, source, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE, **options
+            )
+            return StoredBytes(reading.size_bytes, result["e_tag"], reading.sha256)
+
+        try:
+            timeout_s = self._timeout_s + _bytes_left(file) / _SLOWEST_BYTES_PER_S
+            return await self._call(put, timeout_s=timeout_s)
+        finally:
+            # Nobody waits for the thread any more after a timeout; it shall not complete what was given up.
+            reading.stop()
+
     async def head(self, key: str) -> ObjectMeta:
-        """Size, etag and time of an object.
+        """Size, etag, time and attributes of an object.
 
         Raises:
             NotFound: no such object.
         """
-        return _meta(await self._call(lambda: obstore.head(self._store, key)))
+        found = await self._call(lambda: obstore.get(self._store, key, options={"head": True}))
+        return _meta(found.meta, found.attributes)
 
     async def delete(self, key: str) -> None:
         """Remove an object; one that is not there is removed already."""
@@ -107,10 +168,12 @@ class ObjectStore:
             for entry in batch:
                 yield _meta(entry)
 
-    async def _call(self, work: Callable[[], T]) -> T:
+    async def _call(self, work: Callable[[], T], *, timeout_s: float | None = None) -> T:
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(timeout_s or self._timeout_s):
                 return await asyncio.to_thread(work)
+        except AlreadyExistsError:
+            raise
         except (NotFoundError, FileNotFoundError) as exc:
             raise NotFound("The object is not in the store.") from exc
         except PreconditionError as exc:
@@ -121,10 +184,18 @@ class ObjectStore:
             raise DependencyDown("object_store") from exc
 
 
-def _meta(entry: Any) -> ObjectMeta:
+def _bytes_left(file: BinaryIO) -> int:
+    here = file.tell()
+    end = file.seek(0, os.SEEK_END)
+    file.seek(here)
+    return end - here
+
+
+def _meta(entry: Any, attributes: Any = None) -> ObjectMeta:
     return ObjectMeta(
         key=entry["path"],
         size_bytes=entry["size"],
         etag=entry["e_tag"],
         modified_ms=int(entry["last_modified"].timestamp() * 1000),
+        attributes=attributes or {},
     )

@@ -5,10 +5,11 @@ allow: Kafka is asked first, and a file that could not be announced is taken out
 """
 
 import asyncio
+import io
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
 import msgspec
 
@@ -21,7 +22,7 @@ from contracts.status import StageEvent, status_key
 from contracts.topics import DOCUMENT_STATUS, FILE_ADDED, STATUS_PARTITIONS
 from contracts.trace import TraceContext
 from runtime.kafka_producer import KafkaProducer, Sent
-from runtime.object_store import ObjectMeta, ObjectStore
+from runtime.object_store import ObjectMeta, ObjectStore, StoredBytes
 from runtime.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -29,6 +30,9 @@ _log = get_logger(__name__)
 _PROBE_TIMEOUT_S = 2.0
 _STATUS_TIMEOUT_S = 5.0
 _TURNS = 64
+# Stands on objects that a door put into the store and announced itself, so that the store's own event about them
+# is not taken for news (`ingest.doors.object_events`). A local directory keeps no attributes, and sends no events.
+ANNOUNCED_BY = "trireme-announced-by"
 
 
 class Published(NamedTuple):
@@ -68,16 +72,19 @@ class DocumentPublisher:
         tenant: str,
         collection: str,
         source_key: str,
-        data: bytes | Path,
+        data: bytes | Path | BinaryIO,
         content_type: str,
         trace: TraceContext,
         *,
         lane: Literal["live", "bulk"] = "live",
+        readers: tuple[str, ...] = (),
+        claimed_by: str | None = None,
     ) -> Published:
         """Store a document and announce it; it is taken in once this returns.
 
         Args:
-            data: the bytes, or the file that holds them.
+            data: the bytes, the file that holds them, or that file opened; large ones go in parts.
+            readers: groups that may see it; empty for all.
 
         Raises:
             InvalidInput: a name that the store cannot hold.
@@ -88,23 +95,26 @@ class DocumentPublisher:
         await self._require_kafka()
         async with self._turn(key):
             was_there = await self._head(key) is not None
-            size_bytes, etag = await self._put(key, data)
+            stored = await self._put(key, data, content_type)
             event = file_added(
                 source_key,
                 uri=key,
-                etag=etag,
+                etag=stored.etag,
                 content_type=content_type,
-                size_bytes=size_bytes,
+                size_bytes=stored.size_bytes,
                 at_ms=self._now_ms(),
                 tenant=tenant,
                 collection=collection,
                 lane=lane,
+                sha256=stored.sha256,
+                readers=readers,
+                claimed_by=claimed_by,
             )
             try:
-                return await self._announce(event, trace)
+                return await self.announce(event, trace)
             except DependencyDown:
                 if not was_there:
-                    await self._take_out(key, etag)
+                    await self._take_out(key, stored.etag)
                 raise
 
     async def delete(
@@ -132,9 +142,14 @@ class DocumentPublisher:
             )
             modified_ms = meta.modified_ms if meta else None
             deleted = msgspec.structs.replace(added, event="deleted", modified_ms=modified_ms)
-            return await self._announce(deleted, trace)
+            return await self.announce(deleted, trace)
 
-    async def _announce(self, event: FileAdded, trace: TraceContext) -> Published:
+    async def announce(self, event: FileAdded, trace: TraceContext) -> Published:
+        """Announce what is in the store already, or has left it: for doors through which no bytes pass.
+
+        Raises:
+            DependencyDown: Kafka is away; nothing happened.
+        """
         sent = await self._send(FILE_ADDED, event, event.doc_id, None, trace, self._ack_timeout_s)
         version = version_of(self._log_epoch, sent.offset)
         status = _door_event(event, version, trace)
@@ -143,7 +158,13 @@ class DocumentPublisher:
             await self._send(DOCUMENT_STATUS, status, status_key(status), partition, trace, _STATUS_TIMEOUT_S)
         except DependencyDown:
             # The document is taken in all the same; the workers' own events name it too.
-            _log.warning("door_status_not_acknowledged", doc_id=event.doc_id, version=version)
+            _log.warning(
+                "door_status_not_acknowledged",
+                doc_id=event.doc_id,
+                version=version,
+                stage="door",
+                trace_id=trace.trace_id,
+            )
         return Published(event.doc_id, version)
 
     async def _send(
@@ -167,11 +188,13 @@ class DocumentPublisher:
     async def _require_kafka(self) -> None:
         await asyncio.to_thread(self._producer.probe, FILE_ADDED, timeout_s=_PROBE_TIMEOUT_S)
 
-    async def _put(self, key: str, data: bytes | Path) -> tuple[int, str | None]:
+    async def _put(self, key: str, data: bytes | Path | BinaryIO, content_type: str) -> StoredBytes:
+        attributes = {"Content-Type": content_type, ANNOUNCED_BY: "door"}
         if isinstance(data, Path):
-            size_bytes = (await asyncio.to_thread(data.stat)).st_size
-            return size_bytes, await self._store.put_file(key, data)
-        return len(data), await self._store.put(key, data)
+            with await asyncio.to_thread(data.open, "rb") as opened:
+                return await self._store.put_stream(key, opened, attributes=attributes)
+        file: BinaryIO = io.BytesIO(data) if isinstance(data, bytes) else data
+        return await self._store.put_stream(key, file, attributes=attributes)
 
     async def _take_out(self, key: str, etag: str | None) -> None:
         """Remove the file again, if it is still ours. Should its event arrive after all, readers find no file and
@@ -206,4 +229,7 @@ def _door_event(event: FileAdded, version: int, trace: TraceContext) -> StageEve
         content_type=event.content_type,
         size_bytes=event.size_bytes,
         uri=event.uri,
+        etag=event.etag if event.event == "added" else None,
+        sha256=event.sha256,
+        readers=event.readers,
     )

@@ -4,31 +4,61 @@ import logging
 import secrets
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from structlog.typing import EventDict, ExcInfo, Processor
 
 from contracts.metrics import MetricSpec
 from contracts.trace import TRACEPARENT, TraceContext, parse_traceparent
+from runtime.tracebacks import traceback_of
+from runtime.tracing import lost_spans, sampled
 
 
 def configure_logging(process: str, level: str = "INFO", *, json: bool = True) -> None:
-    """Set up structlog once per process: time, level, process, then the event's own fields, to stderr."""
+    """Set up logs once per process: time, level, process, then the event's own fields, to stderr.
+
+    Warnings of libraries come out as lines of the same kind.
+    """
     renderer: Any = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer()
+
+    def name_process(_logger: object, _method: str, event: EventDict) -> EventDict:
+        # No context variable: threads that begin without a context of ours would not have it.
+        event["process"] = process
+        return event
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        name_process,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.ExceptionRenderer(_traceback),
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+def about(**fields: str | int) -> AbstractContextManager[None]:
+    """Log lines within the block, of this task and of what it starts, have these fields."""
+    return structlog.contextvars.bound_contextvars(**fields)
+
+
+def _traceback(exc_info: ExcInfo) -> str:
+    return traceback_of(exc_info[1])
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -38,7 +68,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 def new_trace() -> TraceContext:
     """Start a trace with random ids."""
-    return TraceContext(secrets.token_hex(16), secrets.token_hex(8))
+    return TraceContext(secrets.token_hex(16), secrets.token_hex(8), sampled())
 
 
 def continue_trace(traceparent: str | bytes | None) -> TraceContext:
@@ -59,6 +89,8 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self._made: dict[str, Counter | Gauge | Histogram] = {}
+        if lost := lost_spans():
+            self.registry.register(lost)
 
     def counter(self, spec: MetricSpec) -> Counter:
         """The counter of `spec`."""

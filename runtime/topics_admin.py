@@ -8,6 +8,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from contracts.errors import ConfigurationError, DependencyDown
 from contracts.topics import TopicSpec
+from runtime.kafka_address import connection
 
 _POLL_S = 0.2
 
@@ -72,7 +73,7 @@ def topic_identity(bootstrap: str, topic: str, *, timeout_s: float = 10.0) -> st
 
 
 def _admin(bootstrap: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    return AdminClient({**connection(bootstrap), "log_level": 2})
 
 
 def _partitions(admin: AdminClient, timeout_s: float) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from contracts.errors import (
     TriremeError,
 )
 from contracts.trace import TRACEPARENT, TraceContext
+from runtime.tracing import span
 
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 # gRPC's default waits up to two minutes before it tries a restarted server again.
@@ -45,6 +46,7 @@ class TritonClient:
     def __init__(self, url: str, *, max_in_flight: int = 64) -> None:
         self._client = triton_grpc.InferenceServerClient(url, channel_args=_CHANNEL)
         self._slots = asyncio.Semaphore(max_in_flight)
+        self._largest: dict[str, int] = {}
 
     async def infer(
         self,
@@ -71,21 +73,37 @@ class TritonClient:
             RequestRefused: the server or the model refused the tensors or what is in them.
         """
         try:
-            async with asyncio.timeout(timeout_s), self._slots:
-                result = await self._client.infer(
-                    model,
-                    _tensors(inputs),
-                    outputs=[triton_grpc.InferRequestedOutput(name) for name in outputs],
-                    priority=priority,
-                    timeout=max(1, int(timeout_s * 1e6)),
-                    client_timeout=timeout_s,
-                    headers={TRACEPARENT: trace.header()} if trace else None,
-                )
+            with span(f"triton {model}", trace) as hop:
+                async with asyncio.timeout(timeout_s), self._slots:
+                    result = await self._client.infer(
+                        model,
+                        _tensors(inputs),
+                        outputs=[triton_grpc.InferRequestedOutput(name) for name in outputs],
+                        priority=priority,
+                        timeout=max(1, int(timeout_s * 1e6)),
+                        client_timeout=timeout_s,
+                        headers={TRACEPARENT: hop.header()} if hop else None,
+                    )
         except TimeoutError as exc:
             raise DeadlineExceeded(f"The model '{model}' did not answer in time.") from exc
         except InferenceServerException as exc:
+            self._largest.pop(model, None)  # It may have been replaced by one that takes less.
             raise as_our_error(exc, model) from exc
         return {name: result.as_numpy(name) for name in outputs}
+
+    async def largest_batch(self, model: str, *, timeout_s: float) -> int:
+        """The most rows that the model takes in one request; asked once, and again after an error.
+
+        Raises:
+            DependencyDown, DependencyFailed, DeadlineExceeded: the server did not say.
+        """
+        if model not in self._largest:
+            try:
+                found = await self._client.get_model_config(model, client_timeout=timeout_s)
+            except InferenceServerException as exc:
+                raise as_our_error(exc, model) from exc
+            self._largest[model] = max(1, found.config.max_batch_size)
+        return self._largest[model]
 
     async def stream(
         self,
@@ -111,8 +129,20 @@ class TritonClient:
                 "enable_empty_final_response": True,
             }
 
+        with span(f"triton {model}", trace) as hop:
+            async with aclosing(self._responses(model, requests(), first_timeout_s, hop)) as responses:
+                async for response in responses:
+                    yield response
+
+    async def _responses(
+        self,
+        model: str,
+        requests: AsyncIterator[dict[str, Any]],
+        first_timeout_s: float,
+        trace: TraceContext | None,
+    ) -> AsyncGenerator[Mapping[str, NDArray[Any]], None]:
         headers = {TRACEPARENT: trace.header()} if trace else None
-        responses = self._client.stream_infer(requests(), headers=headers)
+        responses = self._client.stream_infer(requests, headers=headers)
         try:
             while True:
                 async with asyncio.timeout(first_timeout_s):

@@ -8,7 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import InvalidInput, UnsupportedMedia
-from contracts.media import DOCX, EXTENSIONS, HEAD_BYTES, JPEG, MARKDOWN, PDF, PNG, TEXT, judge, sniff_upload
+from contracts.media import (
+    BMP,
+    DOCX,
+    EXTENSIONS,
+    GIF,
+    HEAD_BYTES,
+    HTML,
+    JPEG,
+    MARKDOWN,
+    PDF,
+    PNG,
+    TEXT,
+    TIFF,
+    WEBP,
+    judge,
+    sniff_upload,
+)
 
 A_PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 A_JPEG = b"\xff\xd8\xff\xe0" + bytes(20)
@@ -35,7 +51,21 @@ A_DOCX = archive("[Content_Types].xml", "word/document.xml")
         (A_PNG, "PICTURE.PNG", PNG),
         (A_JPEG, "a.jpg", JPEG),
         (A_JPEG, "a.jpeg", JPEG),
+        (b"II*\x00" + bytes(9), "a.tif", TIFF),
+        (b"MM\x00*" + bytes(9), "a.tiff", TIFF),
+        (b"GIF89a" + bytes(9), "a.gif", GIF),
+        (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "a.webp", WEBP),
+        (b"BM\x00\x01\x00\x00" + bytes(9), "a.bmp", BMP),
+        (b"BMW builds cars", "cars.txt", TEXT),
+        (b"GIFs are pictures", "gifs.txt", TEXT),
         (A_DOCX, "letter.docx", DOCX),
+        (b"<!DOCTYPE html><p>words", "page.html", HTML),
+        (b"just words", "page.htm", HTML),
+        (b"\n<!-- note --> <HTML lang=en>", "download", HTML),
+        (b"<p>a fragment</p>", "download", TEXT),
+        (b"<html></html>", "source.txt", TEXT),
+        ("A page of words".encode("utf-16-le"), "a.txt", TEXT),
+        ("A page of words".encode("utf-16-be"), "a.txt", TEXT),
         (b"# Knots", "knots.md", MARKDOWN),
         (b"words", "notes.txt", TEXT),
         (b"words", "README", TEXT),
@@ -82,14 +112,12 @@ def test_name_that_says_something_else_is_refused(data: bytes, name: str, senten
 @pytest.mark.parametrize(
     ("data", "name", "what"),
     [
-        (b"GIF89a" + bytes(9), "a.gif", "a GIF picture"),
-        (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "a.webp", "a WebP picture"),
         (archive("a.txt"), "a.zip", "a ZIP archive"),
         (b"MZ\x90\x00\x03", "a.exe", "a program"),
         (b"\x1f\x8b\x08\x00", "a.gz", "a gzip archive"),
         (OLE + bytes(600), "a.doc", "an Office document of before 2007"),
         (b"a,b\n1,2\n", "table.csv", "Files named .csv are not read."),
-        (b"<html></html>", "page.html", "Files named .html are not read."),
+        (b"<svg></svg>", "drawing.svg", "Files named .svg are not read."),
     ],
 )
 def test_files_that_are_not_read_are_refused_by_their_kind(data: bytes, name: str, what: str):
@@ -97,7 +125,10 @@ def test_files_that_are_not_read_are_refused_by_their_kind(data: bytes, name: st
 
     assert verdict.cause == "unsupported"
     assert what in verdict.reason
-    assert "Trireme reads PDF, PNG, JPEG, DOCX, Markdown and plain text." in verdict.reason
+    assert (
+        "Trireme reads PDF, DOCX, HTML, Markdown, plain text, PNG, JPEG, TIFF, WebP, GIF and BMP."
+        in verdict.reason
+    )
 
 
 def test_word_file_with_a_password_is_encrypted():
@@ -133,3 +164,9 @@ def test_every_file_has_either_a_type_or_a_cause_and_a_sentence(data: bytes, nam
 
     assert (verdict.content_type is None) == (verdict.cause is not None)
     assert verdict.content_type is not None or verdict.reason.endswith(".")
+
+
+@pytest.mark.parametrize("before", [b"PK\x03\x04", b"MZ\x90\x00", b"\x7fELF\x02", b"\x1f\x8b\x08\x00"])
+def test_a_pdf_inside_the_beginning_of_another_kind_of_file_is_none(before: bytes) -> None:
+    for name in ("a.pdf", "a"):
+        assert judge(before + bytes(40) + A_PDF, name).content_type is None

@@ -33,10 +33,11 @@ def mock_broker() -> Iterator[str]:
 
 def break_for_good(producer: KafkaProducer) -> None:
     """Let its client meet a fatal error, as after a broker that lost its log."""
+    client = producer._producer  # Kept until the call returns: the producer drops a client that failed.
     [library] = Path(ck.__file__).parents[1].glob("confluent_kafka.libs/librdkafka-*.so*")
     fail = ctypes.CDLL(str(library)).rd_kafka_test_fatal_error
     fail.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p]
-    handle = ctypes.c_void_p.from_address(id(producer._producer) + object.__basicsize__)
+    handle = ctypes.c_void_p.from_address(id(client) + object.__basicsize__)
     fail(handle, ck.KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, b"a test")
 
 

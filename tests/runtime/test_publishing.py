@@ -1,8 +1,11 @@
 import asyncio
 import contextlib
+import hashlib
 import socket
+from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -15,7 +18,7 @@ from contracts.status import StageEvent
 from contracts.topics import DOCUMENT_STATUS, FILE_ADDED
 from contracts.trace import TraceContext
 from runtime.kafka_producer import KafkaProducer, Sent
-from runtime.object_store import ObjectStore
+from runtime.object_store import ObjectStore, StoredBytes
 from runtime.publishing import DocumentPublisher
 from tests.ingest.memory_log import MemoryLog
 
@@ -69,7 +72,8 @@ async def test_a_file_is_published_like_its_bytes(store: ObjectStore, tmp_path: 
     log = MemoryLog()
     await publish(publisher(store, log), tmp_path / "f")
     assert len(await store.get(KEY)) == 1000
-    assert decode(FileAdded, log.records(FILE_ADDED)[0].value).size_bytes == 1000
+    event = decode(FileAdded, log.records(FILE_ADDED)[0].value)
+    assert (event.size_bytes, event.sha256) == (1000, hashlib.sha256(b"x" * 1000).hexdigest())
 
 
 async def test_while_kafka_is_away_nothing_is_stored(store: ObjectStore) -> None:
@@ -114,17 +118,19 @@ class FirstIsSlow(ObjectStore):
     puts = 0
     second: asyncio.Event
 
-    async def put(self, key: str, data: bytes) -> str | None:
+    async def put_stream(
+        self, key: str, file: BinaryIO, *, attributes: Mapping[str, str] | None = None
+    ) -> StoredBytes:
         self.puts += 1
         if self.puts > 1:
-            etag = await super().put(key, data)
+            stored = await super().put_stream(key, file, attributes=attributes)
             self.second.set()
-            return etag
+            return stored
         self.second = asyncio.Event()
-        etag = await super().put(key, data)
+        stored = await super().put_stream(key, file, attributes=attributes)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.second.wait(), 0.3)
-        return etag
+        return stored
 
 
 async def test_uploads_of_one_document_side_by_side_are_announced_in_the_order_stored(tmp_path: Path) -> None:
