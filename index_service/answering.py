@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from contracts.codec import decode
 from contracts.errors import TriremeError
-from contracts.search import SearchReply, SearchRequest
+from contracts.search import TEXTS_TRAVEL, SearchReply, SearchRequest, ShardHit
 from contracts.topics import REPLY_PARTITIONS
 from contracts.trace import TraceContext
 from index_service.hosted import HostedShard
@@ -139,7 +141,7 @@ class Answerer:
                     group=self._group,
                     outcome="ok",
                     generation=hosted.spec.generation,
-                    hits=found.hits,
+                    hits=_with_texts_at_the_top(found.hits),
                     queue_ms=(started - one.taken_at) * 1000,
                     search_ms=search_ms,
                     vectors_scanned=found.scanned,
@@ -166,3 +168,12 @@ class Answerer:
             items=hosted.shard.n_items,
         )
         return Reply(message, one.request.reply_partition, one.trace)
+
+
+def _with_texts_at_the_top(hits: Sequence[ShardHit]) -> tuple[ShardHit, ...]:
+    """Hits, those below the first hundred without their texts: a thousand whole ones are no message for Kafka."""
+    below = (
+        msgspec.structs.replace(hit, text="", heading=None, caption=None, machine_caption=None)
+        for hit in hits[TEXTS_TRAVEL:]
+    )
+    return (*hits[:TEXTS_TRAVEL], *below)

@@ -24,9 +24,16 @@ SlotsOf = Callable[[str], tuple[Part, int, int] | None]
 
 
 class BatchSearch:
-    """What is found for some queries, part by part."""
+    """What is found for some queries, part by part.
 
-    def __init__(self, queries: Sequence[Query], text_dim: int, parameters: IndexParameters) -> None:
+    Args:
+        n_slots: of all parts of the shard together.
+    """
+
+    def __init__(
+        self, queries: Sequence[Query], text_dim: int, parameters: IndexParameters, *, n_slots: int
+    ) -> None:
+        self._n_slots = n_slots
         self._queries = queries
         self._text_dim = text_dim
         self._parameters = parameters
@@ -70,7 +77,7 @@ class BatchSearch:
             if not selected.count:
                 continue
             ranked = rank(
-                part.rows(self._parameters),
+                part.rows(self._parameters, self._n_slots),
                 np.stack([self._queries[i].vector for i in members]),
                 [self._queries[i].k for i in members],
                 selected=selected,
@@ -87,7 +94,7 @@ class BatchSearch:
     def _blended(self, part: Part, query: Query, near: Ranked, selected: Bitmap) -> Blended:
         """Candidates of a query's vector and of its words."""
         assert query.terms is not None
-        rows = part.rows(self._parameters)
+        rows = part.rows(self._parameters, self._n_slots)
 
         def nearest(n: int) -> Ranked:
             [found] = rank(

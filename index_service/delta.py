@@ -15,7 +15,7 @@ from index_service.bitmap import Bitmap, LiveBits
 from index_service.documents import DocumentHead
 from index_service.filters import FilterColumns
 from index_service.kinds.graph import Graph, build_graph
-from index_service.kinds.parameters import IndexParameters
+from index_service.kinds.parameters import IndexParameters, graph_breadth
 from index_service.lexical.live import LiveLexical
 from index_service.payloads import DocumentFields, decode_payload, words_of
 from index_service.ranking import Rows
@@ -132,8 +132,8 @@ class Delta:
         """The encoded payload of a live slot."""
         return self._payloads[slot]
 
-    def rows(self, parameters: IndexParameters) -> Rows:
-        """What a search works on."""
+    def rows(self, parameters: IndexParameters, n_shard_slots: int) -> Rows:
+        """What a search of a shard with so many slots works on."""
         graph = self._graph
         return Rows(
             scanner=self.vectors,
@@ -142,6 +142,7 @@ class Delta:
             overfetch=_GRAPH_OVERFETCH,
             order=self.columns.order,
             scan_below=parameters.scan_below,
+            breadth=graph_breadth(graph.n_rows, n_shard_slots, parameters) if graph else 1.0,
         )
 
     def captured(self) -> "CapturedDelta":

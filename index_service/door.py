@@ -15,6 +15,7 @@ from contracts.api import Problem
 from contracts.errors import Conflict, DeadlineExceeded, InvalidInput, NotFound, Overloaded, TriremeError
 from contracts.index_door import (
     DOCUMENTS_PATH,
+    FORGET_PATH,
     HEADS_PATH,
     MOST_DOCUMENTS,
     MOST_NAMED,
@@ -22,6 +23,7 @@ from contracts.index_door import (
     SHARDS_PATH,
     UNUSED_PATH,
     DocumentPage,
+    ForgetAnswer,
     HeadPage,
     RebuildAnswer,
     ShardState,
@@ -59,7 +61,7 @@ class IndexDoor:
     Args:
         group: replica group that the process serves.
         read_only: a replica; it cannot tell what is unused, because touches are counted by primaries.
-        today: days since 1970.
+        today: days since 1970. now_ms: Unix time in ms.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class IndexDoor:
         group: int,
         read_only: bool,
         today: Callable[[], int],
+        now_ms: Callable[[], int],
     ) -> None:
         self._hosted = hosted
         self._errands = errands
         self._group = group
         self._read_only = read_only
         self._today = today
+        self._now_ms = now_ms
         self._pages: Mapping[str, Callable[[HostedShard, Mapping[str, str]], msgspec.Struct]] = {
             HEADS_PATH: self._heads,
             DOCUMENTS_PATH: self._documents,
@@ -100,9 +104,13 @@ class IndexDoor:
             return _refusal(exc)
 
     def _post(self, request: DoorRequest) -> DoorAnswer | None:
-        if request.path != REBUILD_PATH:
+        if request.path not in (REBUILD_PATH, FORGET_PATH):
             return None
         hosted = self._shard(request.parameters)
+        if request.path == FORGET_PATH:
+            asked = self._ask(lambda: self._forget(hosted))
+            _LOG.info("forget_asked_for", shard=hosted.spec.shard)
+            return DoorAnswer(200, encode_page(asked), _MSGPACK)
 
         def mark() -> RebuildAnswer:
             hosted.rebuild_wanted = True
@@ -137,7 +145,13 @@ class IndexDoor:
             next_offset=position.next_offset if position else None,
             items=hosted.shard.n_items,
             rebuilds=hosted.rebuilds,
+            forgets=hosted.forgets,
         )
+
+    def _forget(self, hosted: HostedShard) -> ForgetAnswer:
+        """Note the wish. One that is being fulfilled begins anew with it, and both end together."""
+        hosted.forget_asked_ms = max(self._now_ms(), (hosted.forget_asked_ms or 0) + 1)
+        return ForgetAnswer(shard=hosted.spec.shard, forgets=hosted.forgets)
 
     def _heads(self, hosted: HostedShard, parameters: Mapping[str, str]) -> HeadPage:
         next_offset = hosted.position.next_offset if hosted.position else 0

@@ -18,7 +18,9 @@ from index_service.columns import Column
 from index_service.payloads import DocumentFields
 
 _KIND_CODES: dict[ItemKind, int] = {"text": 0, "picture": 1}
-_NAMED = ("tenants", "collections", "content_types")
+_NAMED = ("tenants", "collections", "content_types", "readers")
+# Between the groups of a list of readers, in the one name under which the list is kept.
+_BETWEEN = "\n"
 _NUMBERED = {
     "kinds": np.uint8,
     "added_ms": np.int64,
@@ -101,6 +103,7 @@ class FilterColumns:
         self._names["tenants"].append(fields.tenant)
         self._names["collections"].append(fields.collection)
         self._names["content_types"].append(fields.content_type)
+        self._names["readers"].append(_BETWEEN.join(sorted(fields.readers)))
         for field, value in (
             ("added_ms", fields.added_ms),
             ("order", int.from_bytes(doc_id.encode()[:8].ljust(8, b"\0"), "big")),
@@ -136,6 +139,9 @@ class FilterColumns:
             documents = documents & (self._columns["added_ms"].values >= wanted.added_after_ms)
         if wanted.added_before_ms is not None:
             documents = documents & (self._columns["added_ms"].values < wanted.added_before_ms)
+        if wanted.groups is not None:
+            readers = self._names["readers"]
+            documents = documents & readers.any_of(_seen_by(wanted.groups, readers.names))
         selected = documents if isinstance(documents, bool) else documents[self.owners]
         if wanted.kinds is not None:
             codes = [_KIND_CODES[kind] for kind in wanted.kinds]
@@ -161,10 +167,20 @@ class FilterColumns:
         columns._columns = {
             field: Column(dtype, arrays[field].astype(dtype)) for field, dtype in _NUMBERED.items()
         }
+        if "readers" not in arrays:
+            # Written before documents had lists of readers.
+            none = np.zeros(len(columns.serials), dtype=np.int32)
+            names = np.frombuffer(msgspec.json.encode([""] if len(none) else []), dtype=np.uint8)
+            arrays = arrays | {"readers": none, "readers.names": names}
         for field in _NAMED:
-            names = msgspec.json.decode(arrays[f"{field}.names"].tobytes(), type=list[str])
-            columns._names[field] = NameColumn(names, arrays[field].astype(np.int32))
+            named = msgspec.json.decode(arrays[f"{field}.names"].tobytes(), type=list[str])
+            columns._names[field] = NameColumn(named, arrays[field].astype(np.int32))
         serials = columns.serials
         if not np.all(serials[1:] > serials[:-1]):
             columns._by_serial = np.argsort(serials)
         return columns
+
+
+def _seen_by(groups: Sequence[str], lists: Iterable[str]) -> list[str]:
+    """Those lists of readers that are empty, or that one of the groups is on."""
+    return [each for each in lists if not each or not set(groups).isdisjoint(each.split(_BETWEEN))]

@@ -29,8 +29,9 @@ from index_service.reading import live_ids
 from index_service.replay import enter_log, load
 from runtime.kafka import assigned_consumer, log_bounds, to_record
 from runtime.object_store import ObjectStore
-from runtime.telemetry import Metrics, get_logger
+from runtime.telemetry import Metrics, get_logger, trace_of
 from runtime.topics_admin import topic_identity
+from runtime.tracing import record as record_span
 
 _LOG = get_logger(__name__)
 _BATCH = 256
@@ -153,7 +154,7 @@ class Follower:
         record = to_record(message)
         if record is None or hosted is None:
             return
-        backoff = Backoff()
+        backoff, began_ns = Backoff(), time.time_ns()
         while not stop.is_set():
             try:
                 taken = take(hosted, record, self._fetch, now_ms())
@@ -165,6 +166,8 @@ class Follower:
             self._updates.labels(str(hosted.spec.shard), taken.outcome).inc()
             self._note_recovery(hosted)
             self._tell(taken.notices, stop)
+            name = f"update of shard {hosted.spec.shard}"
+            record_span(name, trace_of(record.headers), began_ns, outcome=taken.outcome, key=record.key or "")
             return
 
     def _note_recovery(self, hosted: HostedShard) -> None:
@@ -197,6 +200,8 @@ class Follower:
 
     def _is_due(self, hosted: HostedShard) -> bool:
         if hosted.unsaved_updates >= self._snapshot_every_updates:
+            return True
+        if hosted.snapshots_wanted:
             return True
         saved_at = self._saved_at.setdefault(hosted.spec.shard, time.monotonic())
         return hosted.unsaved_updates > 0 and time.monotonic() >= saved_at + _SNAPSHOT_EVERY_S

@@ -41,6 +41,9 @@ class HostedShard:
         access: on which day each document was last seen in an answer.
         rebuild_wanted: somebody asked for a rebuild from the object store.
         rebuilds: rebuilds so far.
+        forget_asked_ms: when somebody asked to have all that is gone taken from the disk; None while nobody waits.
+        forgets: how often that was done.
+        snapshots_wanted: snapshots to write though no update came, so that older ones go.
         applied_ms: when the last record that was read had been written, by Kafka's clock.
         files: held while a snapshot is written or read, and while files that none names are removed.
     """
@@ -57,6 +60,9 @@ class HostedShard:
     access: AccessDays = field(default_factory=AccessDays)
     rebuild_wanted: bool = False
     rebuilds: int = 0
+    forget_asked_ms: int | None = None
+    forgets: int = 0
+    snapshots_wanted: int = 0
     applied_ms: int = 0
     files: threading.Lock = field(default_factory=threading.Lock)
 
@@ -99,8 +105,11 @@ class HostedShard:
     def take_settled(self) -> list[Parked]:
         """Parked updates whose time has come and whose document got nothing equal or newer: lost ones."""
         next_offset = self.position.next_offset if self.position else 0
-        due = [parked for parked in self.parked if parked.until is not None and parked.until <= next_offset]
-        self.parked = [parked for parked in self.parked if parked not in due]
+        due: list[Parked] = []
+        waiting: list[Parked] = []
+        for parked in self.parked:
+            (due if parked.until is not None and parked.until <= next_offset else waiting).append(parked)
+        self.parked = waiting
         return [parked for parked in due if self.shard.precedence(parked.update) == "newer"]
 
     def save(self, now_ms: int) -> Path | None:
@@ -111,11 +120,12 @@ class HostedShard:
         Raises:
             OSError: the disk does not take it.
         """
-        if self.position is None or not self.unsaved_updates:
+        if self.position is None or not (self.unsaved_updates or self.snapshots_wanted):
             return None
         next_offset = min([self.position.next_offset, *(parked.record.offset for parked in self.parked)])
         position = LogPosition(self.position.identity, next_offset)
         with self.files:
             path = write_snapshot(self.directory, self.spec, self.shard.parts(), position, now_ms)
         self.unsaved_updates = 0
+        self.snapshots_wanted = max(0, self.snapshots_wanted - 1)
         return path

@@ -70,6 +70,7 @@ def applied_notice(update: IndexUpdate, applied: Applied, trace: TraceContext | 
         collection=fields.collection if fields else None,
         source_key=fields.source_key if fields else None,
         content_type=fields.content_type if fields else None,
+        readers=fields.readers if fields else (),
     )
     return _status(event, trace)
 

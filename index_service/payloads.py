@@ -18,6 +18,7 @@ class DocumentFields(msgspec.Struct, frozen=True, array_like=True, gc=False):
     source_key: str
     content_type: str
     added_ms: int
+    readers: tuple[str, ...] = ()
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -51,6 +52,7 @@ def fields_of(item_set: ItemSet) -> DocumentFields:
         source_key=item_set.source_key,
         content_type=item_set.content_type,
         added_ms=item_set.added_ms,
+        readers=item_set.readers,
     )
 
 

@@ -61,6 +61,7 @@ class Rows:
         overfetch: candidates that the searcher is asked for beyond k.
         order: sort keys of slots: among equal scores smaller ones are preferred.
         scan_below: a filtered search scans while matching rows times their share of the covered ones is below.
+        breadth: multiplies the breadth that the searcher has for an index of its size.
     """
 
     scanner: Scanner
@@ -69,6 +70,7 @@ class Rows:
     overfetch: int
     order: Callable[[SlotNumbers], NDArray[np.uint64]]
     scan_below: int
+    breadth: float
 
 
 @dataclass(slots=True)
@@ -139,7 +141,7 @@ def _search(
     inside, tail = _split(selected, rows.covered)
     packed = None if inside.count == rows.covered else inside.packed
     share = inside.count / rows.covered
-    breadth = min(1.0 / share, _MOST_EFFORT) if inside.count else 0.0
+    breadth = rows.breadth * min(1.0 / share, _MOST_EFFORT) if inside.count else 0.0
     found = _tail(rows, queries, fetch, tail, effort)
     if inside.count:
         met = _walk(searcher, queries, fetch, breadth, packed, effort)

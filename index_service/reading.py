@@ -120,6 +120,7 @@ def item_set_of(held: Held, spec: ShardSpec) -> ItemSet:
         source_key=fields.source_key,
         content_type=fields.content_type,
         added_ms=fields.added_ms,
+        readers=fields.readers,
         items=tuple(_item(data, row) for data, row in zip(document.payloads, held.vectors, strict=True)),
     )
 

@@ -13,7 +13,8 @@ from index_service.bitmap import Bitmap, LiveBits, bitmap_of
 from index_service.documents import DocumentHead
 from index_service.filters import FilterColumns
 from index_service.kinds import searcher as kinds
-from index_service.kinds.parameters import IndexParameters
+from index_service.kinds.graph import Graph
+from index_service.kinds.parameters import IndexParameters, graph_breadth
 from index_service.lexical.live import LiveLexical
 from index_service.lexical.matches import LexicalIndex
 from index_service.lexical.sealed import LexicalSegment
@@ -126,8 +127,8 @@ class SealedSegment:
         """The encoded payload of a slot."""
         return self._payloads.get(slot)
 
-    def rows(self, parameters: IndexParameters) -> Rows:
-        """What a search works on."""
+    def rows(self, parameters: IndexParameters, n_shard_slots: int) -> Rows:
+        """What a search of a shard with so many slots works on."""
         return Rows(
             scanner=self.vectors,
             searcher=self.searcher,
@@ -135,6 +136,9 @@ class SealedSegment:
             overfetch=_OVERFETCH[self.manifest.kind],
             order=self.columns.order,
             scan_below=parameters.scan_below,
+            breadth=(
+                graph_breadth(self.n_slots, n_shard_slots, parameters) if isinstance(self.searcher, Graph) else 1.0
+            ),
         )
 
     def heads(self) -> Iterator[DocumentHead]:
@@ -160,10 +164,11 @@ def open_segment(
     *,
     live: Bitmap | None = None,
     check: bool = True,
+    index_damaged: bool = False,
 ) -> SealedSegment:
     """Open a segment and check every byte of it (`check` False for one that was written a moment ago).
 
-    Where nothing but the files of its index is damaged, it is opened without them.
+    Where nothing but the files of its index is damaged, or is known to be, it is opened without them.
 
     Raises:
         BadMessage: damaged otherwise, of another space, or of another format.
@@ -182,7 +187,9 @@ def open_segment(
     if damaged:
         _LOG.warning("segment_index_damaged", segment=directory.name, files=damaged)
     try:
-        return SealedSegment(directory, manifest, identity, parameters, live, index_damaged=bool(damaged))
+        return SealedSegment(
+            directory, manifest, identity, parameters, live, index_damaged=index_damaged or bool(damaged)
+        )
     except (OSError, KeyError, ValueError, RuntimeError) as exc:
         raise BadMessage(f"The segment {directory.name} cannot be opened.") from exc
 

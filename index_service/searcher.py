@@ -5,6 +5,7 @@ Partition by hand, from the end, no commits: a request from before this process 
 
 import threading
 import time
+from dataclasses import replace
 
 import confluent_kafka as ck
 
@@ -19,6 +20,7 @@ from index_service.vectors import use_faiss_threads
 from runtime.kafka import Record, assigned_consumer, log_bounds, to_record
 from runtime.kafka_producer import KafkaProducer
 from runtime.telemetry import Metrics, get_logger
+from runtime.tracing import record, sibling_of
 
 _LOG = get_logger(__name__)
 _BATCH = 64
@@ -88,8 +90,11 @@ class Searcher:
 
     def _answer(self, records: list[Record]) -> None:
         replies, tally = self._answerer.answer(records, int(time.time() * 1000))
-        for reply in replies:
+        for asked in replies:
+            # Several shards of this process may answer one request: each is a span of its own.
+            reply = replace(asked, trace=sibling_of(asked.trace))
             self._send(reply)
+            self._record(reply)
             if reply.message.outcome == "ok":
                 self._seconds.labels(str(reply.message.shard)).observe(reply.message.search_ms / 1000)
         for outcome, n in (
@@ -101,6 +106,19 @@ class Searcher:
         ):
             if n:
                 self._requests.labels("search", outcome).inc(n)
+
+    def _record(self, reply: Reply) -> None:
+        message = reply.message
+        end_ns = time.time_ns()
+        began_ns = end_ns - int((message.queue_ms + message.search_ms) * 1e6)
+        record(
+            f"search in shard {message.shard}",
+            reply.trace,
+            began_ns,
+            end_ns,
+            group=message.group,
+            outcome=message.outcome,
+        )
 
     def _send(self, reply: Reply) -> None:
         try:

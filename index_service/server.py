@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from contracts.errors import BadMessage, ConfigurationError
+from contracts.errors import ConfigurationError, SpaceMismatch
 from contracts.metrics import FAISS_INDEX_CPU
-from contracts.space import Space, read_space
+from contracts.space import Space
 from contracts.topics import index_updates
 from contracts.touches import day_of
 from index_service.access_file import load_access
@@ -39,6 +39,7 @@ from runtime.generations import GenerationReader
 from runtime.health import HealthServer
 from runtime.kafka_producer import KafkaProducer
 from runtime.object_store import ObjectStore
+from runtime.space_files import SpaceBook
 from runtime.telemetry import Metrics, get_logger
 
 _LOG = get_logger(__name__)
@@ -48,19 +49,17 @@ _JOIN_FOLLOWER_S = 8.0
 _JOIN_S = 1.0
 
 
-def load_space(model_repository: Path) -> Space:
-    """The joint space that the models speak.
+def load_space(model_repository: Path, space_id: str = "") -> Space:
+    """The joint space of the index: the repository's first one, or that of this id.
 
     Raises:
-        ConfigurationError: `space.json` is missing or not proper.
+        ConfigurationError: the repository does not describe it.
     """
+    book = SpaceBook(model_repository)
     try:
-        return read_space((model_repository / "space.json").read_bytes())
-    except (OSError, BadMessage) as exc:
-        raise ConfigurationError(
-            f"The description of the joint space ({model_repository / 'space.json'}) cannot be read; "
-            "the export writes it."
-        ) from exc
+        return book.of(space_id) if space_id else book.first
+    except SpaceMismatch as exc:
+        raise ConfigurationError(exc.message) from exc
 
 
 class IndexServer:
@@ -113,12 +112,17 @@ class IndexServer:
         upkeep = UpkeepThread(
             hosted,
             TrainedIndexes(store, hosted[0].spec, settings.index),
+            settings.object_store_url,
             metrics,
             faiss_threads=settings.build_threads,
+            forget_after_s=settings.forget_after_s,
+            now_ms=now_ms,
         )
         self._cpu = CpuMeter(settings.cpu_limit_cores)
         self._cpu_percent = metrics.gauge(FAISS_INDEX_CPU).labels(",".join(map(str, settings.shards)))
-        door = IndexDoor(self._hosted, errands, group=settings.group, read_only=settings.read_only, today=_today)
+        door = IndexDoor(
+            self._hosted, errands, group=settings.group, read_only=settings.read_only, today=_today, now_ms=now_ms
+        )
         self._threads: dict[str, Callable[[threading.Event], None]] = {
             "updates": self._follower.run,
             "searches": self._searcher.run,
@@ -134,7 +138,9 @@ class IndexServer:
                 metrics,
                 today=_today,
             ).run
-        self._health = HealthServer(settings.health_port, self.readiness, metrics.registry, door=door.answer)
+        self._health = HealthServer(
+            settings.health_port, self.readiness, metrics.registry, door=door.answer, host=settings.health_host
+        )
 
     @staticmethod
     def _voice(settings: IndexSettings) -> Callable[[], bool]:

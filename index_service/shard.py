@@ -131,9 +131,10 @@ class Shard:
         A score is the exact inner product of the query with the stored float16 vector. Hits are ordered by
         score (higher first), then document id, then item id.
         """
-        search = BatchSearch(queries, self.spec.text_dim, self.parameters)
         with self._lock:
             parts: tuple[Part, ...] = (*self._frozen, *self._sealed)
+            n_slots = self._delta.n_slots + sum(part.n_slots for part in parts)
+            search = BatchSearch(queries, self.spec.text_dim, self.parameters, n_slots=n_slots)
             resting = [(part, part.live.bitmap()) for part in parts]
             search.locate(self._slots_of)
             search.look_into(self._delta, self._delta.live.bitmap())
@@ -205,6 +206,13 @@ class Shard:
                 if old is not None and old.n:
                     part, first, _ = self._place(old.serial)
                     part.kill(first, old.n)
+
+    def take_serials(self, n: int) -> int:
+        """The first of `n` serials that nobody else gets. For the thread that applies updates."""
+        with self._lock:
+            first = self._next_serial
+            self._next_serial += n
+        return first
 
     def raise_serial(self, next_serial: int) -> None:
         """Never give out a serial below this again."""

@@ -151,13 +151,41 @@ def read_snapshot(path: Path, spec: ShardSpec, parameters: IndexParameters = DEF
 
 def segments_named(directory: Path) -> set[str]:
     """Names of the sealed segments that the snapshots in `directory` need."""
-    named: set[str] = set()
+    return {segment.name for one in _manifests(directory) if one for segment in one.segments}
+
+
+def holds_more(directory: Path, before_ms: int) -> bool:
+    """Whether a snapshot from before then holds other documents than the newest, perhaps some that are gone."""
+    manifests = _manifests(directory)
+    older, newest = manifests[:-1], manifests[-1:]
+    if None in manifests:
+        return True
+    return any(
+        one.created_ms <= before_ms and _contents(one) != _contents(last)
+        for one in older
+        for last in newest
+        if one is not None and last is not None
+    )
+
+
+def oldest_snapshot_ms(directory: Path) -> int | None:
+    """When the oldest snapshot was written, 0 where one cannot be read; None where there is none."""
+    return min((one.created_ms if one else 0 for one in _manifests(directory)), default=None)
+
+
+def _manifests(directory: Path) -> list[Manifest | None]:
+    """Manifests of the snapshots, oldest first; None for one that cannot be read."""
+    found: list[Manifest | None] = []
     for path in snapshots(directory):
         try:
-            named |= {segment.name for segment in read_sealed(path / _MANIFEST, Manifest)[0].segments}
+            found.append(read_sealed(path / _MANIFEST, Manifest)[0])
         except (OSError, msgspec.DecodeError, BadMessage):
-            continue
-    return named
+            found.append(None)
+    return found
+
+
+def _contents(manifest: Manifest) -> object:
+    return [one.identity for one in manifest.segments], manifest.files[_DOCUMENTS], manifest.files[_VECTORS]
 
 
 def newest_snapshot(directory: Path, spec: ShardSpec, parameters: IndexParameters = DEFAULTS) -> Loaded | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import confluent_kafka as ck
 
+from contracts.batches import read_update
 from contracts.codec import decode
 from contracts.errors import DependencyDown, NotFound, TriremeError
 from contracts.index_door import DocumentHead
@@ -114,7 +115,15 @@ class LoggedHeads:
 
     def _take(self, record: Record) -> None:
         try:
-            update = decode(IndexUpdate, record.value)
+            read = read_update(record.value)
+        except TriremeError:
+            return
+        updates = [read] if isinstance(read, IndexUpdate) else [read.update_of(one) for one in read.documents]
+        for update in updates:
+            self._take_update(update, record.offset)
+
+    def _take_update(self, update: IndexUpdate, offset: int) -> None:
+        try:
             check_update(update, self._spec)
             known = self.heads.get(update.doc_id)
             if known is not None and known.order >= (update.version, update.revision):
@@ -123,7 +132,7 @@ class LoggedHeads:
         except (TriremeError, ValueError):
             return
         self.heads[update.doc_id] = head
-        self.offsets[update.doc_id] = record.offset
+        self.offsets[update.doc_id] = offset
 
 
 def _head_of_update(update: IndexUpdate, spec: ShardSpec) -> DocumentHead:

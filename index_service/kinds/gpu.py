@@ -1,8 +1,8 @@
 """Graphs on GPUs: CAGRA, built and searched on the device, and left behind as an HNSW that any CPU can serve.
 
 Faiss's GPU indexes are not safe to use from two threads, not even to read. So each device has one thread, which
-alone touches what lies on it; everybody else hands it work and waits, with a deadline. Not run anywhere yet but
-for the thread itself and the reading of such graphs on a CPU: docs/operations.md.
+alone touches what lies on it; everybody else hands it work and waits, with a deadline. Figures, and what was
+run on a card: docs/benchmarks/gpu.md.
 """
 
 import queue
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from contracts.errors import DeadlineExceeded, Overloaded
 from index_service.bitmap import SlotNumbers
-from index_service.kinds.graph import Graph, chunks
+from index_service.kinds.graph import Graph
 from index_service.kinds.parameters import IndexParameters, breadth_for
-from index_service.vectors import Scores, stored_rows
+from index_service.vectors import Scores
 
 T = TypeVar("T")
 
@@ -112,12 +112,15 @@ def build_cagra(vectors: NDArray[np.float16], parameters: IndexParameters) -> An
     def build() -> Any:
         config = _FAISS.GpuIndexCagraConfig()
         config.device = device
+        # Faiss's default refines on the host, where a million float16 rows of 768 took eight cores over 75 s.
+        config.build_algo = _FAISS.graph_build_algo_NN_DESCENT
         config.graph_degree = 2 * parameters.m
         config.intermediate_graph_degree = 4 * parameters.m
         dim = vectors.shape[1]
         index = _FAISS.GpuIndexCagra(_resources(device), dim, faiss.METRIC_INNER_PRODUCT, config)
-        index.train(np.ascontiguousarray(vectors, dtype=np.float32))
-        graph = _FAISS.IndexHNSWCagra(dim, parameters.m, faiss.METRIC_INNER_PRODUCT)
+        index.train(vectors, numeric_type=_FAISS.Float16)
+        graph = _FAISS.IndexHNSWCagra(dim, parameters.m, faiss.METRIC_INNER_PRODUCT, _FAISS.Float16)
+        # Of float16 rows Faiss copies no other level.
         graph.base_level_only = True
         index.copyTo(graph)
         return graph
@@ -129,21 +132,23 @@ class CagraOnDevice:
     """A segment's graph on a device.
 
     Args:
-        graph: an `IndexHNSWCagra` with float32 rows as its storage; copied to the device.
+        graph: an `IndexHNSWCagra` over float16 rows (`flat_index`); copied to the device, and kept, because
+            Faiss goes on pointing at its rows.
     """
 
     def __init__(self, graph: Any, parameters: IndexParameters) -> None:
         self._device = _device(parameters)
+        self._graph = graph
         self.n_rows = int(graph.ntotal)
         self._breadth = breadth_for(self.n_rows, parameters)
-        self.memory_bytes = self.n_rows * (4 * int(graph.d) + 8 * parameters.m)
+        self.memory_bytes = self.n_rows * (2 * int(graph.d) + 8 * parameters.m)
         device = self._device
 
         def load() -> Any:
             config = _FAISS.GpuIndexCagraConfig()
             config.device = device
             index = _FAISS.GpuIndexCagra(_resources(device), int(graph.d), faiss.METRIC_INNER_PRODUCT, config)
-            index.copyFrom(graph)
+            index.copyFrom_ex(graph, _FAISS.Float16)
             return index
 
         self._index = device_thread(device).do(load, _BUILD_TIMEOUT_S)
@@ -157,7 +162,9 @@ class CagraOnDevice:
         def search() -> tuple[Scores, SlotNumbers]:
             parameters = _FAISS.SearchParametersCagra()
             parameters.itopk_size = min(_MOST_CANDIDATES, max(fetch, int(self._breadth * effort)))
-            found: tuple[Scores, SlotNumbers] = self._index.search(queries, fetch, params=parameters)
+            found: tuple[Scores, SlotNumbers] = self._index.search(
+                queries, fetch, params=parameters, numeric_type=_FAISS.Float16
+            )
             return found
 
         scores, slots = device_thread(self._device).do(search, _SEARCH_TIMEOUT_S)
@@ -169,10 +176,7 @@ class CagraOnDevice:
 
 def on_device(graph: Graph, vectors: Any, parameters: IndexParameters) -> CagraOnDevice:
     """A graph that came from a device, back on it, with the rows of the segment's flat index."""
-    rows = faiss.IndexFlatIP(vectors.d)
-    for chunk in chunks(stored_rows(vectors)):
-        rows.add(chunk)
-    return CagraOnDevice(graph.over(rows), parameters)
+    return CagraOnDevice(graph.over(vectors), parameters)
 
 
 def _device(parameters: IndexParameters) -> int:

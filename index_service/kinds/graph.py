@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index_service.bitmap import SlotNumbers
-from index_service.kinds.parameters import IndexParameters, breadth_for
+from index_service.kinds.parameters import LEAST_BREADTH, IndexParameters, breadth_for
 from index_service.vectors import Scores, add_rows, flat_index, selector, stored_rows
 
 _CHUNK_ROWS = 1024
@@ -73,7 +73,7 @@ class Graph:
             effort: multiplies the breadth of the search.
             packed: bits of the slots that may be returned; all others are still walked over.
         """
-        ef_search = max(k, int(self._breadth * effort))
+        ef_search = max(k, LEAST_BREADTH, int(self._breadth * effort))
         if packed is None:
             parameters = _breadth(ef_search)
         else:

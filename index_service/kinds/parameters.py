@@ -10,7 +10,7 @@ import msgspec
 Kind = Literal["flat", "hnsw_fp16", "hnsw_sq8", "ivf_sq8", "ivf_pq", "halves"]
 TRAINED_KINDS: frozenset[Kind] = frozenset({"hnsw_sq8", "ivf_sq8", "ivf_pq"})
 
-_LEAST_BREADTH = 32
+LEAST_BREADTH = 32
 
 
 class IndexParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,7 +22,9 @@ class IndexParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         flat_below: segments with fewer rows are scanned exactly.
         m, ef_construction: of HNSW: links of a node on upper layers (twice that below), and breadth of building.
         ef_search: breadth of an HNSW search of 100,000 rows; `ef_growth`: the power of the number of rows with
-            which it grows. `nprobe`: lists of an IVF search. Both grow when a filter leaves few.
+            which it grows; `ef_share`: the power of a part's share of the shard with which its breadth falls
+            below that of a shard of its size, because fewer of the best lie in it.
+        nprobe: lists of an IVF search. This and the breadth grow when a filter leaves few.
         n_lists, pq_bytes: of IVF: lists, and bytes per vector of a product quantiser.
         scan_below: a filtered search scans the matching rows of a segment instead of walking its graph while their
             number times their share of the segment is below this.
@@ -42,6 +44,7 @@ class IndexParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ef_construction: int = 100
     ef_search: int = 160
     ef_growth: float = 0.55
+    ef_share: float = 0.25
     n_lists: int = 1024
     nprobe: int = 256
     pq_bytes: int = 96
@@ -60,7 +63,16 @@ def breadth_for(n_rows: int, parameters: IndexParameters) -> int:
     Measured for recall@10 of 0.95 at the worst weights: 64 at 20,000 rows, 160 at 100,000, 310 at 333,000.
     """
     growth = float((n_rows / 100_000) ** parameters.ef_growth)
-    return max(_LEAST_BREADTH, round(parameters.ef_search * growth))
+    return max(LEAST_BREADTH, round(parameters.ef_search * growth))
+
+
+def graph_breadth(n_rows: int, n_shard_slots: int, parameters: IndexParameters) -> float:
+    """What multiplies `breadth_for` where a graph of so many rows is one part of a shard.
+
+    Measured: four parts of 100,000 rows find as much as one graph of them (0.96 at the worst weights, 0.99 at
+    even ones) where their breadths fall with the power 0.8 of their shares: 0.55 for their size, 0.25 beyond it.
+    """
+    return float(min(1.0, n_rows / n_shard_slots) ** parameters.ef_share)
 
 
 def kind_for(n_rows: int, dim: int, parameters: IndexParameters) -> Kind:

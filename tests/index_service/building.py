@@ -68,6 +68,7 @@ def item_set(
     collection: str = "default",
     content_type: str = "text/plain",
     added_ms: int = 0,
+    readers: tuple[str, ...] = (),
     spec: ShardSpec = SPEC,
 ) -> ItemSet:
     """Items of one document with random vectors."""
@@ -82,6 +83,7 @@ def item_set(
         source_key=f"{doc_id}.txt",
         content_type=content_type,
         added_ms=added_ms,
+        readers=readers,
         items=items(rng, n_text=n_text, n_pictures=n_pictures),
     )
 

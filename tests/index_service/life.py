@@ -10,6 +10,7 @@ import numpy as np
 
 from contracts.errors import NotFound
 from contracts.items import REVISION_EXPIRED, IndexUpdate, ItemSet
+from index_service.bitmap import Bitmap
 from index_service.hosted import HostedShard
 from index_service.intake import take
 from index_service.kinds.parameters import TRAINED_KINDS, IndexParameters, Kind
@@ -120,8 +121,8 @@ class InterruptedUpkeep(Upkeep):
         super().__init__(shard, home, train_here)
         self._meanwhile = meanwhile
 
-    def _write(self, *args: object, **kwargs: object) -> SealedSegment:
-        segment = super()._write(*args, **kwargs)  # type: ignore[arg-type]
+    def _open(self, directory: Path, live: Bitmap | None) -> SealedSegment:
+        segment = super()._open(directory, live)
         self._meanwhile()
         return segment
 

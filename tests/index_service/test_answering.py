@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -136,3 +137,18 @@ def test_request_for_another_generation_is_left_to_its_own_shards(hosted):
     )
     assert {reply.message.correlation_id for reply in replies} == {"gw-1"}
     assert (tally.answered, tally.refused, tally.elsewhere) == (3, 0, 1)
+
+
+def test_a_thousand_hits_are_a_message_that_kafka_takes_and_the_first_hundred_have_texts(tmp_path):
+    rng = np.random.default_rng(75)
+    shard = Shard(SPEC)
+    for i in range(300):
+        document = item_set(rng, doc(i), 1, n_text=4, n_pictures=0)
+        long = tuple(msgspec.structs.replace(item, text="w" * 2048, heading="h" * 200) for item in document.items)
+        put(shard, msgspec.structs.replace(document, items=long))
+    alone = {0: HostedShard(SPEC, tmp_path, shard, position=LogPosition("c/t", 9), caught_up=True)}
+    [reply], _ = answer(alone, arrived(request(VECTOR, k=1000)))
+    hits = reply.message.hits
+    assert len(hits) == 1000
+    assert [bool(hit.text) for hit in hits] == [True] * 100 + [False] * 900
+    assert len(encode(reply.message)) < 1_000_000

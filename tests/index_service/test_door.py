@@ -30,7 +30,9 @@ class Process:
     def __init__(self, folder, *, read_only=False):
         self.hosted = HostedShard(SPEC, folder, Shard(SPEC), position=LogPosition("c/t", 42), caught_up=True)
         self.errands, self.stop = Errands(), threading.Event()
-        door = IndexDoor({0: self.hosted}, self.errands, group=0, read_only=read_only, today=lambda: TODAY)
+        door = IndexDoor(
+            {0: self.hosted}, self.errands, group=0, read_only=read_only, today=lambda: TODAY, now_ms=lambda: 1000
+        )
         [self.port] = free_ports(1)
         self.server = HealthServer(self.port, lambda: (True, {}), CollectorRegistry(), door=door.answer)
         self.thread = threading.Thread(target=self._do_errands)

@@ -66,7 +66,10 @@ def test_an_export_is_imported_once_whatever_the_shards_and_never_over_anything_
         process.start()
     for process in (source, target):
         process.becomes_ready()
-    documents = [item_set(rng, generation.doc(i), VERSION + i, spec=generation.spec) for i in range(80)]
+    documents = [
+        item_set(rng, generation.doc(i), VERSION + i, spec=generation.spec, readers=("staff",) * (i % 2))
+        for i in range(80)
+    ]
     for document in documents:
         generation.feed(inline(document))
     generation.feed(removed(generation, documents[0].doc_id, VERSION + 500))

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from contracts.search import Filter
+from index_service.filters import FilterColumns
+from index_service.payloads import fields_of
 from index_service.shard import Shard
 from tests.index_service.building import SPEC, doc, inline, item_set, put, query, query_vector, removal
 
@@ -24,6 +26,7 @@ def documents():
             collection=f"c{i % 4}",
             content_type="application/pdf" if i % 100 == 0 else "text/plain",
             added_ms=1000 * i,
+            readers=((), ("staff",), ("board", "staff"))[i % 3],
         )
         for i in range(N_DOCUMENTS)
     ]
@@ -49,6 +52,7 @@ def matching(documents, wanted, tenant="default"):
         and (wanted.content_types is None or document.content_type in wanted.content_types)
         and (wanted.added_after_ms is None or document.added_ms >= wanted.added_after_ms)
         and (wanted.added_before_ms is None or document.added_ms < wanted.added_before_ms)
+        and (wanted.groups is None or not document.readers or set(document.readers) & set(wanted.groups))
     }
 
 
@@ -65,6 +69,9 @@ FILTERS = {
     "several_at_once": Filter(collections=("c1",), kinds=("text",), added_after_ms=100_000),
     "unknown_collection": Filter(collections=("c9",)),
     "no_collection": Filter(collections=()),
+    "what_staff_may_see": Filter(groups=("staff",)),
+    "what_the_board_may_see": Filter(groups=("board", "guests"), kinds=("text",)),
+    "what_nobodys_groups_may_see": Filter(groups=()),
     "beyond_64_bits": Filter(added_before_ms=2**63),
 }
 
@@ -107,3 +114,18 @@ def test_removed_documents_match_no_filter():
     )
     assert [(hit.doc_id, hit.version) for hit in now.hits] == [(doc(1), 2)]
     assert then.hits == ()
+
+
+def test_columns_of_before_there_were_readers_let_everybody_see_everything(documents):
+    columns = FilterColumns()
+    for serial, document in enumerate(documents):
+        columns.append(document.doc_id, serial, fields_of(document), [item.kind for item in document.items])
+    old = {name: values for name, values in columns.to_arrays().items() if not name.startswith("readers")}
+    read = FilterColumns.from_arrays(old)
+    np.testing.assert_array_equal(
+        read.select("default", Filter(groups=("nobody",))), read.select("default", Filter())
+    )
+    again = FilterColumns.from_arrays(columns.to_arrays())
+    np.testing.assert_array_equal(
+        again.select("default", Filter(groups=("board",))), columns.select("default", Filter(groups=("board",)))
+    )

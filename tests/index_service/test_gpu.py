@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from contracts.errors import DeadlineExceeded, Overloaded
-from index_service.kinds.gpu import DeviceThread, gpu_count, on_gpu
+from index_service.kinds.gpu import CagraOnDevice, DeviceThread, gpu_count, on_gpu
 from index_service.kinds.graph import Graph, read_graph
 from index_service.kinds.parameters import IndexParameters
+from index_service.kinds.searcher import build, read
 from index_service.vectors import add_rows, flat_index
 from tests.index_service.building import DIM, vectors
 
@@ -90,3 +91,27 @@ def test_a_graph_of_a_device_is_served_by_a_cpu_over_the_segments_own_rows(tmp_p
     _, slots = graph.search(queries, 10, 1.0, None)
     expected = np.argsort(-(queries @ rows.astype(np.float32).T), axis=1)[:, :10]
     assert np.mean([np.isin(true, found).mean() for true, found in zip(expected, slots, strict=True)]) >= 0.9
+
+
+if gpu_count():
+
+    def test_a_device_builds_and_searches_a_segments_graph_and_a_cpu_serves_the_same_files(tmp_path):
+        rows = vectors(np.random.default_rng(63), 5000, kind="picture")
+        assert build("hnsw_fp16", rows, tmp_path, PARAMETERS, text_dim=DIM, trained=None, base=None)
+        flat = flat_index(DIM)
+        add_rows(flat, rows)
+        queries = np.random.default_rng(64).standard_normal((20, DIM)).astype(np.float32)
+        expected = np.argsort(-(queries @ rows.astype(np.float32).T), axis=1)[:, :10]
+
+        device = read("hnsw_fp16", tmp_path, PARAMETERS, vectors=flat, text_dim=DIM)
+        cpu = read_graph(tmp_path, PARAMETERS, flat, codes=False)
+
+        assert isinstance(device, CagraOnDevice)
+        for searcher in (device, cpu):
+            _, slots = searcher.search(queries, 10, 1.0, None)
+            hit = [np.isin(true, found).mean() for true, found in zip(expected, slots, strict=True)]
+            assert np.mean(hit) >= 0.9
+        selected = np.zeros(5000, dtype=np.bool_)
+        selected[::3] = True
+        _, slots = device.search(queries, 10, 3.0, np.packbits(selected, bitorder="little"))
+        assert selected[slots[slots >= 0]].all()

@@ -29,7 +29,8 @@ def documents():
         machine_caption="words of a machine",
         captioned_by="captioner@1",
     )
-    return [msgspec.structs.replace(made[0], items=(rich, *made[0].items[1:])), *made[1:]]
+    first = msgspec.structs.replace(made[0], items=(rich, *made[0].items[1:]), readers=("board", "staff"))
+    return [first, *made[1:]]
 
 
 def export(path, documents, precision="float16"):
@@ -132,3 +133,10 @@ def altered(path, documents, change):
 def test_altered_files_are_refused_with_a_sentence(tmp_path, documents, change, sentence):
     with pytest.raises(BadMessage, match=sentence):
         list(altered(tmp_path / "index.parquet", documents, change).documents())
+
+
+def test_a_file_of_before_documents_had_readers_is_for_all(tmp_path, documents):
+    export(tmp_path / "new.parquet", documents)
+    table = pq.read_table(tmp_path / "new.parquet")
+    pq.write_table(table.drop_columns(["readers"]), tmp_path / "old.parquet")
+    assert {document.readers for document in ItemFile(tmp_path / "old.parquet").documents()} == {()}
