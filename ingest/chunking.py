@@ -6,6 +6,7 @@ What goes into a chunk is decided block by block:
   cut when they need not be, and chunks are not longer than they must be.
 - Blocks longer than the play between `min_tokens` and `max_tokens` are cut at sentences, else at words.
 - A table row is not cut, unless it alone exceeds `max_tokens`; a heading stays with what follows it.
+- A token stands for at most 16 characters: tokenizers take a word of any length for one unknown token.
 
 A chunk has fewer than `min_tokens` only where the document ends, or where what follows must not be cut and would
 not fit. None has more than `max_tokens`.
@@ -13,7 +14,7 @@ not fit. None has more than `max_tokens`.
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from semantic_text_splitter import TextSplitter
@@ -23,6 +24,13 @@ from ingest.extraction.layout import union
 from ingest.extraction.types import ExtractedText, TextBlock
 
 CountTokens = Callable[[str], int]
+
+# Text that people write has three to six; a chunk of 500 tokens so has at most 8,000 characters.
+_CHARACTERS_PER_TOKEN = 16
+# Longer blocks are cut into stretches before they are cut into pieces: the splitter counts what is left of a block
+# again and again, which for one of a megabyte takes minutes.
+_STRETCH = 20_000
+_STRETCH_ENDS = ("\n", ". ", " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +78,19 @@ def chunk(
     """
     if not 0 < min_tokens < max_tokens:
         raise ValueError("min_tokens must lie between 0 and max_tokens")
-    pieces = _Pieces(text, count_tokens, min_tokens, max_tokens).read()
-    ranges = _ranges(text.text, pieces, count_tokens, min_tokens, max_tokens)
+    count = _bounded(count_tokens)
+    pieces = _Pieces(text, count, min_tokens, max_tokens).read()
+    ranges = _ranges(text.text, pieces, count, min_tokens, max_tokens)
     starts = [block.char_start for block in text.blocks]
     return [
         _chunk(ordinal, text, starts, char_start, char_end)
         for ordinal, (char_start, char_end) in enumerate(ranges)
     ]
+
+
+def _bounded(count_tokens: CountTokens) -> CountTokens:
+    """Tokens of a text, but so many at least that none stands for too many characters."""
+    return lambda text: max(count_tokens(text), -(-len(text) // _CHARACTERS_PER_TOKEN))
 
 
 class _Pieces:
@@ -115,12 +129,27 @@ class _Pieces:
 
     def _cut(self, block: TextBlock) -> list[_Piece]:
         whole = self._max_tokens if block.kind == "table_row" else self._largest
-        if self._count(block.text) <= whole:
+        if len(block.text) <= whole * _CHARACTERS_PER_TOKEN and self._count(block.text) <= whole:
             return [_Piece(block.char_start, block.char_end, ends_block=True)]
         splitter = TextSplitter.from_callback(self._count, self._largest)
-        parts = [(block.char_start + offset, part) for offset, part in splitter.chunk_indices(block.text)]
+        parts = [
+            (block.char_start + start + offset, part)
+            for start, stretch in _stretches(block.text)
+            for offset, part in splitter.chunk_indices(stretch)
+        ]
         last = len(parts) - 1
         return [_Piece(start, start + len(part), index == last) for index, (start, part) in enumerate(parts)]
+
+
+def _stretches(text: str) -> Iterator[tuple[int, str]]:
+    """A text in parts of some thousand characters with their offsets, cut behind a line, a sentence or a word."""
+    start = 0
+    while len(text) - start > _STRETCH:
+        middle, end = start + _STRETCH // 2, start + _STRETCH
+        found = next((at + len(mark) for mark in _STRETCH_ENDS if (at := text.rfind(mark, middle, end)) >= 0), end)
+        yield start, text[start:found]
+        start = found
+    yield start, text[start:]
 
 
 def _end_before(text: str, end: int) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from contracts.documents import FileAdded
 from contracts.errors import NotFound
-from contracts.keys import half_key, item_prefix, picture_key
+from contracts.keys import embedding_checkpoint_key, half_key, item_prefix, picture_key
 from runtime.object_store import ObjectMeta, ObjectStore
 
 Order = tuple[int, int]
@@ -45,6 +45,7 @@ class Cleaner:
         for space_id in spaces:
             await self.drop_halves(space_id, document.doc_id, before_version=version)
         await self.drop_derived(document.doc_id, before_version=version)
+        await self._drop_versions(embedding_checkpoint_key(document.doc_id, 0, "text"), version)
         await self._drop_file(document)
 
     async def _drop_file(self, document: FileAdded) -> None:

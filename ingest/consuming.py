@@ -10,6 +10,7 @@ from typing import Protocol
 import confluent_kafka as ck
 
 from contracts.errors import Conflict, DependencyDown
+from ingest.group_lag import GroupLag
 from ingest.ledger import Partition
 from runtime.kafka import Record, group_consumer, subscribe, to_record
 from runtime.telemetry import get_logger
@@ -18,6 +19,10 @@ _log = get_logger(__name__)
 
 # A consumer is told of its fatal errors without the flag that says so.
 _FATAL = {ck.KafkaError._FATAL, ck.KafkaError._FENCED, ck.KafkaError.FENCED_INSTANCE_ID}
+
+
+# A turn takes a fraction of a second, however long the documents are that are worked on meanwhile.
+_MAX_POLL_INTERVAL_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +65,23 @@ class GroupSource:
 
     Args:
         instance_id: name of this member, the same after a restart.
+        max_poll_interval_s: the group gives up a member that makes no turn for this long.
+        lag: told after every turn.
     """
 
-    def __init__(self, bootstrap: str, group: str, instance_id: str, topics: Iterable[str]) -> None:
-        self._consumer = group_consumer(bootstrap, group, instance_id)
+    def __init__(
+        self,
+        bootstrap: str,
+        group: str,
+        instance_id: str,
+        topics: Iterable[str],
+        lag: GroupLag | None = None,
+        *,
+        max_poll_interval_s: float = _MAX_POLL_INTERVAL_S,
+    ) -> None:
+        self._lag = lag
+        self._assigned: set[Partition] = set()
+        self._consumer = group_consumer(bootstrap, group, instance_id, max_poll_interval_s=max_poll_interval_s)
         self._paused: set[Partition] = set()
         self._turn = Turn()
         self._commit: Mapping[Partition, int] = {}
@@ -83,6 +101,8 @@ class GroupSource:
                 self._consumer.commit(offsets=_offsets(orders.commit), asynchronous=True)
             self._rest(orders.resting)
             self._read(orders)
+            if self._lag is not None:
+                self._lag.measure(self._consumer, self._assigned)
         except (DependencyDown, ck.KafkaException) as exc:
             if isinstance(exc, ck.KafkaException):
                 _refuse_fatal(exc.args[0])
@@ -119,12 +139,14 @@ class GroupSource:
 
     def _on_assigned(self, partitions: list[Partition]) -> None:
         self._turn.assigned.update(partitions)
+        self._assigned.update(partitions)
         self._paused -= set(partitions)
 
     def _on_revoked(self, partitions: list[Partition]) -> None:
         self._commit_now()
         lost = set(partitions)
         self._paused -= lost
+        self._assigned -= lost
         self._turn.revoked |= lost
         self._turn.assigned -= lost
         kept = [record for record in self._turn.records if (record.topic, record.partition) not in lost]

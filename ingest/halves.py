@@ -2,20 +2,27 @@
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.codec import encode
 from contracts.documents import FileAdded
-from contracts.errors import DocumentFailed, NotFound, Superseded
+from contracts.errors import DocumentFailed, NotFound, Superseded, TriremeError
 from contracts.halves import Half, HalfReady
 from contracts.keys import half_key
+from contracts.space import Space
 from contracts.topics import EMBEDDINGS
 from ingest.extraction.sniff import sniff
 from ingest.patience import Patience
 from ingest.work import Outcome, Outgoing, Work
 from runtime.object_store import ObjectStore
+from runtime.telemetry import get_logger
+
+_log = get_logger(__name__)
 
 MAX_DOCUMENT_BYTES = 200 * 1024**2
 
@@ -35,6 +42,45 @@ async def fetch(store: ObjectStore, document: FileAdded, patience: Patience) -> 
         raise Superseded("The file was removed after it was announced.") from exc
     # A look at the whole of a large archive takes a moment that other documents need not wait for.
     return data, await asyncio.to_thread(sniff, data, document.source_key)
+
+
+class SpaceEncoder(Protocol):
+    """An encoder of one space, whatever it encodes."""
+
+    @property
+    def space(self) -> Space:
+        """The space that its vectors belong to."""
+        ...
+
+
+E = TypeVar("E", bound=SpaceEncoder)
+
+
+async def in_every_space(
+    document: FileAdded, encoders: Sequence[E], make: Callable[[E, FileAdded], Awaitable[Outcome]]
+) -> Outcome:
+    """What `make` does of a document in each space; the first encoder's is the one that searches find.
+
+    Work in the others is silent, and an error there is no error of the document's: the joint updater sees what
+    is missing and asks for it in the bulk lane. `make` is given the document as the half shall name it.
+
+    Raises:
+        TriremeError: whatever `make` raised in the first space.
+    """
+    outcomes: list[Outcome] = []
+    for encoder in encoders:
+        space_id = encoder.space.space_id
+        event = msgspec.structs.replace(document, space_id=space_id) if outcomes else document
+        try:
+            outcomes.append(await make(encoder, event))
+        except TriremeError as exc:
+            if not outcomes:
+                raise
+            _log.warning("space_left_behind", doc_id=document.doc_id, space_id=space_id, reason=exc.message)
+    if not outcomes:
+        return Outcome(state=None)  # Its space was retired meanwhile.
+    outgoing = tuple(record for outcome in outcomes for record in outcome.outgoing)
+    return Outcome(outgoing, count=outcomes[0].count)
 
 
 async def store_half(store: ObjectStore, half: Half, n: int, patience: Patience) -> Outcome:

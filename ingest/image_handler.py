@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from contracts.documents import FileAdded
 from contracts.errors import DocumentFailed, InvalidInput
 from contracts.halves import Half, MachineCaption, Picture
 from contracts.keys import picture_key, thumbnail_key
@@ -16,15 +18,22 @@ from contracts.topics import Stage
 from contracts.trace import TraceContext
 from encoding.pictures import decode_picture
 from ingest.cleanup import Cleaner
+from ingest.embedding.checkpoint import Checkpoints, Progress
+from ingest.embedding.digests import digest
+from ingest.embedding.row_vectors import RowVectors
+from ingest.embedding.spaces import SpaceVectors
 from ingest.extraction.types import ExtractedPicture
-from ingest.halves import fetch, store_half, vector_bytes
+from ingest.halves import fetch, in_every_space, store_half
 from ingest.patience import Patience
-from ingest.picture_captions import PictureCaptions
+from ingest.picture_captions import CaptionEncoder, PictureCaptions
 from ingest.work import Outcome, Work
 from runtime.object_store import ObjectStore
 
-GROUP = 64
+# Pictures whose vectors are asked for together: what fills a call, and what one document may have waiting.
+_GROUP = 64
 _PUTS_AT_ONCE = 8
+
+Tensor = NDArray[np.uint8]
 
 
 class PictureReader(Protocol):
@@ -35,8 +44,8 @@ class PictureReader(Protocol):
         ...
 
 
-class PictureEncoder(Protocol):
-    """Turns pictures into vectors; `encoding.encoder.Encoder` does."""
+class PictureEncoder(CaptionEncoder, Protocol):
+    """Turns pictures, and words about them, into vectors; `encoding.encoder.Encoder` does."""
 
     @property
     def space(self) -> Space:
@@ -52,6 +61,10 @@ class PictureEncoder(Protocol):
         """A picture as the model takes it."""
         ...
 
+    async def pictures_at_once(self, *, timeout_s: float) -> int:
+        """Most pictures that one request takes."""
+        ...
+
     async def embed_pictures(
         self,
         pictures: Sequence[NDArray[np.uint8]],
@@ -64,11 +77,20 @@ class PictureEncoder(Protocol):
         ...
 
 
+class PictureEncoders(Protocol):
+    """Knows the spaces that take documents; `ingest.live_encoders.LiveEncoders` does."""
+
+    async def wanted(self, document: FileAdded) -> Sequence[PictureEncoder]:
+        """Encoders of the spaces that this document belongs in, that of the serving index first."""
+        ...
+
+
 class ImageHandler:
     """Handles `file_added` for the consumer group of the vision embedder.
 
     Args:
-        embed_timeout_s: longest wait for the vectors of one group of pictures.
+        embed_timeout_s: longest wait for the vectors of one call.
+        bulk_reader: reads backfills' documents, which thereby hold up nobody's upload; `reader` where not given.
         captions: None where no captioner is served.
     """
 
@@ -79,65 +101,122 @@ class ImageHandler:
         self,
         store: ObjectStore,
         reader: PictureReader,
-        encoder: PictureEncoder,
+        encoders: PictureEncoders,
+        vectors: SpaceVectors[ExtractedPicture, Tensor],
+        checkpoints: Checkpoints,
         *,
         patience: Patience,
         embed_timeout_s: float,
+        bulk_reader: PictureReader | None = None,
         captions: PictureCaptions | None = None,
     ) -> None:
         self._store = store
         self._reader = reader
-        self._encoder = encoder
+        self._bulk_reader = bulk_reader or reader
+        self._encoders = encoders
+        self._vectors = vectors
+        self._checkpoints = checkpoints
         self._patience = patience
         self._embed_timeout_s = embed_timeout_s
         self._captions = captions
 
     async def handle(self, work: Work) -> Outcome:
-        """Make the image half of an added document; remove what was made of a deleted one."""
+        """Make the image half of an added document, in every live space; remove what was made of a deleted one."""
         document = work.document
         if document.event == "deleted":
             cleaner = Cleaner(self._store)
             await self._patience(lambda: cleaner.drop_derived(document.doc_id, before_version=work.version))
             return Outcome()
-        data, content_type = await fetch(self._store, document, self._patience)
-        found = await self._reader.extract_pictures(data, content_type)
+        async with self._checkpoints.of(work) as progress:
+            found = await self._read(work, progress)
+            groups = [found[start : start + _GROUP] for start in range(0, len(found), _GROUP)]
+            words = [await self._words(work, group, progress) for group in groups]
+            encoders = await self._encoders.wanted(document)
+            outcome = await in_every_space(
+                document,
+                encoders,
+                lambda encoder, event: self._half(work, event, groups, words, encoder, progress),
+            )
+            if not work.is_silent:
+                for group in groups:
+                    await self._keep(work, group)
+        return self._checkpoints.done(outcome, progress)
+
+    async def _read(self, work: Work, progress: Progress) -> list[ExtractedPicture]:
+        data, content_type = await fetch(self._store, work.document, self._patience)
+        if progress.read is not None:
+            found, progress.read = msgspec.msgpack.decode(progress.read, type=list[ExtractedPicture]), None
+        else:
+            reader = self._bulk_reader if work.is_bulk else self._reader
+            found = await reader.extract_pictures(data, content_type)
+        progress.encode_read = lambda: msgspec.msgpack.encode(found)
+        return found
+
+    async def _words(
+        self, work: Work, group: Sequence[ExtractedPicture], progress: Progress
+    ) -> Sequence[str] | None:
+        """What the captioner says of the pictures; remembered, because it takes longer than all else."""
+        if self._captions is None:
+            return None
+        names = [digest(work.document.tenant, "", "image", picture.data) for picture in group]
+        if not all(name in progress.made for name in names):
+            said = await self._captions.words(work, group)
+            progress.made |= {name: each.encode() for name, each in zip(names, said, strict=True)}
+        return [progress.made[name].decode() for name in names]
+
+    async def _half(
+        self,
+        work: Work,
+        event: FileAdded,
+        groups: Sequence[Sequence[ExtractedPicture]],
+        words: Sequence[Sequence[str] | None],
+        encoder: PictureEncoder,
+        progress: Progress,
+    ) -> Outcome:
         pictures: list[Picture] = []
-        for start in range(0, len(found), GROUP):
-            group = found[start : start + GROUP]
-            vectors = await self._embed(work, group)
-            captions = await self._captions.of(work, group) if self._captions else [None] * len(group)
-            await self._keep(work, group)
+        for group, said in zip(groups, words, strict=True):
+            vectors = await self._embed(work, group, encoder, progress)
+            captions: Sequence[MachineCaption | None] = [None] * len(group)
+            if self._captions is not None and said is not None:
+                captions = await self._captions.captions(work, said, encoder)
             pictures += [
-                _picture(work, picture, vector, caption)
+                picture_of(work, picture, vector, caption)
                 for picture, vector, caption in zip(group, vectors, captions, strict=True)
             ]
-        space = self._encoder.space
+        space = encoder.space
         half = Half(
-            tenant=document.tenant,
-            doc_id=document.doc_id,
+            tenant=event.tenant,
+            doc_id=event.doc_id,
             version=work.version,
             space_id=space.space_id,
             half="image",
             model=space.encoders["clip_image"],
-            document=document,
+            document=event,
             pictures=tuple(pictures),
         )
         return await store_half(self._store, half, len(pictures), self._patience)
 
-    async def _embed(self, work: Work, group: Sequence[ExtractedPicture]) -> NDArray[np.float32]:
-        tensors = await asyncio.to_thread(lambda: [self._tensor(picture) for picture in group])
-        return await self._patience(
-            lambda: self._encoder.embed_pictures(
-                tensors, priority=work.priority, timeout_s=self._embed_timeout_s, trace=work.trace
-            )
-        )
+    async def _embed(
+        self, work: Work, group: Sequence[ExtractedPicture], encoder: PictureEncoder, progress: Progress
+    ) -> list[bytes]:
+        space_id, tenant = encoder.space.space_id, work.document.tenant
+        names = [digest(tenant, space_id, "image", picture.data) for picture in group]
+        rows = dict(zip(names, group, strict=True))
+        vectors = await self._patience(lambda: self._vectors_of(encoder))
+        await self._patience(lambda: vectors.add(progress.made, rows, priority=work.priority, trace=work.trace))
+        return [progress.made[name] for name in names]
 
-    def _tensor(self, picture: ExtractedPicture) -> NDArray[np.uint8]:
-        try:
-            image = decode_picture(picture.data, target_edge=self._encoder.image_size)
-        except InvalidInput as exc:
-            raise DocumentFailed("corrupt", exc.message) from exc
-        return self._encoder.prepare_picture(image)
+    async def _vectors_of(self, encoder: PictureEncoder) -> RowVectors[ExtractedPicture, Tensor]:
+        async def compute(pictures: Sequence[Tensor], priority: int, trace: TraceContext) -> NDArray[np.float32]:
+            return await encoder.embed_pictures(
+                pictures, priority=priority, timeout_s=self._embed_timeout_s, trace=trace
+            )
+
+        async def at_once() -> int:
+            return await encoder.pictures_at_once(timeout_s=self._embed_timeout_s)
+
+        space_id = encoder.space.space_id
+        return await self._vectors.of(space_id, at_once, lambda picture: tensor_of(picture, encoder), compute)
 
     async def _keep(self, work: Work, group: Sequence[ExtractedPicture]) -> None:
         """Store pictures and thumbnails, a few at a time."""
@@ -151,9 +230,17 @@ class ImageHandler:
         await self._patience(lambda: self._store.put(key, data))
 
 
-def _picture(
-    work: Work, picture: ExtractedPicture, vector: NDArray[np.float32], caption: MachineCaption | None
-) -> Picture:
+def tensor_of(picture: ExtractedPicture, encoder: PictureEncoder) -> Tensor:
+    """A picture as the model takes it. Raises DocumentFailed where it cannot be decoded."""
+    try:
+        image = decode_picture(picture.data, target_edge=encoder.image_size)
+    except InvalidInput as exc:
+        raise DocumentFailed("corrupt", exc.message) from exc
+    return encoder.prepare_picture(image)
+
+
+def picture_of(work: Work, picture: ExtractedPicture, vector: bytes, caption: MachineCaption | None) -> Picture:
+    """A picture as the image half holds it."""
     return Picture(
         ordinal=picture.ordinal,
         page=picture.page,
@@ -164,6 +251,6 @@ def _picture(
         height=picture.height,
         picture_key=picture_key(work.document.doc_id, work.version, picture.ordinal),
         thumbnail_key=thumbnail_key(work.document.doc_id, work.version, picture.ordinal),
-        vector=vector_bytes(vector),
+        vector=vector,
         machine_caption=caption,
     )

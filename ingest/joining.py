@@ -48,6 +48,7 @@ def join(space: Space, text: Half | None, image: Half | None, generation: str) -
         source_key=some.document.source_key,
         content_type=some.document.content_type,
         added_ms=some.document.at_ms,
+        readers=some.document.readers,
         items=(
             *(_text_item(space, chunk) for chunk in chunks),
             *(_picture_item(space, picture, beside(picture, chunks)) for picture in pictures),

@@ -4,7 +4,8 @@ Keeps no state: what has arrived is found in the store, so the order of arrival,
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -20,7 +21,8 @@ from contracts.topics import RETRY_DELAYS_S, Stage, retry_topic
 from ingest.cleanup import Cleaner
 from ingest.gone import GoneList
 from ingest.joining import join
-from ingest.live_generations import GenerationList, live
+from ingest.live_generations import GenerationList, live, live_spaces_with
+from ingest.one_space import for_one_space
 from ingest.patience import Patience
 from ingest.reading import JOIN_DEADLINE
 from ingest.to_shard import to_shard
@@ -32,10 +34,23 @@ _log = get_logger(__name__)
 _OTHER = {"text": "image", "image": "text"}
 
 
+class Spaces(Protocol):
+    """The joint spaces of the deployment; `runtime.space_files.SpaceBook` has them."""
+
+    def all(self) -> Mapping[str, Space]:
+        """Every space by its id."""
+        ...
+
+    def of(self, space_id: str) -> Space:
+        """One of them. Raises SpaceMismatch."""
+        ...
+
+
 class JointHandler:
     """Handles records of the topic `embeddings` and join deadlines.
 
     Args:
+        spaces: the joint spaces whose models are there.
         join_deadline_s: how long a half waits for the other before it is made searchable alone.
         now_ms: Unix time in ms.
     """
@@ -45,7 +60,7 @@ class JointHandler:
 
     def __init__(
         self,
-        space: Space,
+        spaces: Spaces,
         store: ObjectStore,
         generations: GenerationList,
         gone: GoneList,
@@ -54,7 +69,7 @@ class JointHandler:
         join_deadline_s: float,
         now_ms: Callable[[], int],
     ) -> None:
-        self._space = space
+        self._spaces = spaces
         self._store = store
         self._cleaner = Cleaner(store)
         self._generations = generations
@@ -88,13 +103,21 @@ class JointHandler:
             # An empty half alone says nothing yet: the other one will come, or its failure is the document's.
             return Outcome(state=None)
         text, image = (own, other) if own.half == "text" else (other, own)
-        return await self._publish(work, text, image)
+        return await self._publish(work, pointer.space_id, text, image)
 
-    async def _publish(self, work: Work, text: Half | None, image: Half | None) -> Outcome:
-        generations = live(await self._generations.all(), self._space.space_id)
-        joined = join(self._space, text, image, generations[0].name)
+    async def _publish(self, work: Work, space_id: str, text: Half | None, image: Half | None) -> Outcome:
+        spaces = await live_spaces_with(self._generations, space_id, self._spaces.all())
+        known = await self._generations.all()
+        if spaces and space_id not in spaces:
+            return Outcome(state=None)  # The last index of this space was retired while it was embedded.
+        generations = live(known, space_id)
+        joined = join(self._spaces.of(space_id), text, image, generations[0].name)
         await self._refuse_if_replaced(work, generations)
         outgoing = [await self._store_items(joined, generation) for generation in generations]
+        if not work.is_silent:
+            halves = [half for half in (text, image) if half is not None]
+            others = [other for other in spaces if other != space_id]
+            outgoing += [request for other in others for request in await self._lacking(work, halves, other)]
         order = (joined.version, joined.revision)
 
         async def afterwards() -> None:
@@ -103,6 +126,16 @@ class JointHandler:
             await self._cleaner.drop_halves(joined.space_id, joined.doc_id, before_version=joined.version)
 
         return Outcome(tuple(outgoing), count=len(joined.items), revision=joined.revision, afterwards=afterwards)
+
+    async def _lacking(self, work: Work, halves: Sequence[Half], space_id: str) -> list[Outgoing]:
+        """Requests for the halves that another live space lacks: its embedder had not heard of it, or failed."""
+        requests: list[Outgoing] = []
+        for half in halves:
+            try:
+                await self._store.head(half_key(space_id, half.doc_id, work.version, half.half))
+            except NotFound:
+                requests.append(for_one_space(work.document, work.version, half.half, space_id))
+        return requests
 
     async def _store_items(self, joined: ItemSet, generation: Generation) -> Outgoing:
         items = msgspec.structs.replace(joined, generation=generation.name)
@@ -131,14 +164,14 @@ class JointHandler:
                 work.document,
                 pointer.version,
                 generations=[generation.name for generation in known],
-                spaces={pointer.space_id, self._space.space_id, *(generation.space_id for generation in known)},
+                spaces={pointer.space_id, *(generation.space_id for generation in known)},
             )
 
         return Outcome(tuple(tombstones), revision=REVISION_JOINED, afterwards=afterwards)
 
     async def _fetch(self, pointer: HalfReady, name: str) -> Half | None:
         """A half of the pointer's version; None while it is not in the store."""
-        self._space.require(pointer.space_id)
+        self._spaces.of(pointer.space_id)
         try:
             data = await self._store.get(half_key(pointer.space_id, pointer.doc_id, pointer.version, name))
         except NotFound:

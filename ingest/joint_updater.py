@@ -3,7 +3,6 @@
 import threading
 import time
 
-from encoding.manifests import load_space
 from ingest.clock import now_ms
 from ingest.gone import RedisGoneList
 from ingest.joint_handler import JointHandler
@@ -12,6 +11,7 @@ from ingest.service import patience, run_worker, start_process
 from ingest.settings import JointUpdaterSettings
 from runtime.object_store import ObjectStore
 from runtime.process import run_main
+from runtime.space_files import SpaceBook
 
 GROUP = "joint-updater"
 
@@ -21,7 +21,7 @@ async def run(settings: JointUpdaterSettings, stop: threading.Event) -> None:
     store = ObjectStore.from_url(settings.object_store_url)
     gone = RedisGoneList(settings.redis_url, clock=time.monotonic)
     handler = JointHandler(
-        load_space(settings.model_repository),
+        SpaceBook(settings.model_repository),
         store,
         LogGenerations(settings.kafka_bootstrap, keep_s=settings.generations_kept_s),
         gone,

@@ -79,30 +79,38 @@ class PictureCaptions:
         timeout_s: longest wait for one caption, and for the vectors of a group of them.
     """
 
-    def __init__(
-        self, captioner: PictureCaptioner, encoder: CaptionEncoder, *, patience: Patience, timeout_s: float
-    ) -> None:
+    def __init__(self, captioner: PictureCaptioner, *, patience: Patience, timeout_s: float) -> None:
         self._captioner = captioner
-        self._encoder = encoder
         self._patience = patience
         self._timeout_s = timeout_s
 
-    async def of(self, work: Work, pictures: Sequence[ExtractedPicture]) -> list[MachineCaption | None]:
-        """A caption for each picture that stands alone and that the captioner finds words for, else None.
+    async def words(self, work: Work, pictures: Sequence[ExtractedPicture]) -> list[str]:
+        """Words for each picture that stands alone and that the captioner finds words for, else "".
 
         Raises:
             DependencyDown, DependencyFailed, Overloaded, DeadlineExceeded: the captioner did not answer, and
-                another try is worth it; or the text encoder did not.
+                another try is worth it.
             DocumentFailed: a picture cannot be decoded.
         """
-        captions: list[MachineCaption | None] = [None] * len(pictures)
+        words = [""] * len(pictures)
         alone = [row for row, picture in enumerate(pictures) if stands_alone(picture)]
-        if not alone:
-            return captions
-        tensors = await asyncio.to_thread(lambda: [self._tensor(pictures[row]) for row in alone])
-        words = await self._words(work, tensors)
-        told = [(row, said) for row, said in zip(alone, words, strict=True) if said]
-        vectors = await self._vectors(work, [said for _, said in told]) if told else ()
+        if alone:
+            tensors = await asyncio.to_thread(lambda: [self._tensor(pictures[row]) for row in alone])
+            for row, said in zip(alone, await self._words(work, tensors), strict=True):
+                words[row] = said
+        return words
+
+    async def captions(
+        self, work: Work, words: Sequence[str], encoder: CaptionEncoder
+    ) -> list[MachineCaption | None]:
+        """The words with their vectors in the encoder's space; None where there are no words.
+
+        Raises:
+            DependencyDown, DependencyFailed, Overloaded, DeadlineExceeded: the text encoder did not answer.
+        """
+        told = [(row, said) for row, said in enumerate(words) if said]
+        vectors = await self._vectors(work, [said for _, said in told], encoder) if told else ()
+        captions: list[MachineCaption | None] = [None] * len(words)
         for (row, said), vector in zip(told, vectors, strict=True):
             captions[row] = MachineCaption(words=said, by=self._captioner.name, vector=vector_bytes(vector))
         return captions
@@ -124,9 +132,9 @@ class PictureCaptions:
             )
             return [""] * len(tensors)
 
-    async def _vectors(self, work: Work, words: Sequence[str]) -> NDArray[np.float32]:
+    async def _vectors(self, work: Work, words: Sequence[str], encoder: CaptionEncoder) -> NDArray[np.float32]:
         return await self._patience(
-            lambda: self._encoder.embed_texts(
+            lambda: encoder.embed_texts(
                 words, role="passage", priority=work.priority, timeout_s=self._timeout_s, trace=work.trace
             )
         )

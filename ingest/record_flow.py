@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from contracts.errors import BadMessage, DeadlineExceeded, TriremeError
 from contracts.metrics import DEAD_LETTERS, EMBEDDING_WORKER_ERRORS, RECORD_SECONDS, RECORDS
-from contracts.topics import BULK_STAGES
+from contracts.status import StageState
+from contracts.topics import BULK_STAGES, FILE_ADDED
 from contracts.trace import TraceContext
 from ingest import reports
 from ingest.publishing import RecordSink, publish
@@ -17,7 +18,8 @@ from ingest.reading import read_work
 from ingest.verdicts import GiveUp, TryAgain, Verdict, Void, judge
 from ingest.work import Handler, Outcome, Outgoing, Work
 from runtime.kafka import Record
-from runtime.telemetry import Metrics, get_logger, trace_of
+from runtime.telemetry import Metrics, about, get_logger, trace_of
+from runtime.tracing import record as record_span
 
 _log = get_logger(__name__)
 
@@ -56,27 +58,37 @@ class RecordFlow:
 
     async def carry(self, record: Record) -> None:
         """Carry a record to one of its ends; returns when all that it gave rise to is acknowledged by Kafka."""
-        began = time.monotonic()
         trace = trace_of(record.headers)
+        with about(stage=self._handler.stage, trace_id=trace.trace_id):
+            await self._carry(record, trace)
+
+    async def _carry(self, record: Record, trace: TraceContext) -> None:
+        began, began_ns = time.monotonic(), time.time_ns()
         try:
             work = read_work(self._handler.stage, record, log_epoch=self._log_epoch, trace=trace)
         except BadMessage as exc:
             ending = await self._refuse(record, exc, trace)
         else:
-            if _belongs_to_bulk(work):
+            if _is_claimed(work, record):
+                ending = "claimed"
+            elif _belongs_to_bulk(work):
                 await publish(self._sink, [reports.moved_to_bulk(work)], trace)
                 ending = "moved"
             else:
-                ending = await self._work(work)
+                with about(doc_id=work.document.doc_id, version=work.version):
+                    ending = await self._work(work)
         self._records.labels(worker=self._worker, outcome=ending).inc()
         self._seconds.labels(worker=self._worker).observe(time.monotonic() - began)
+        record_span(
+            f"{self._handler.stage} of {record.topic}", trace, began_ns, outcome=ending, key=record.key or ""
+        )
 
     async def _work(self, work: Work) -> str:
         # The outermost loop around documents: whatever one of them sets off must end in its own status, not in the
         # worker's death, so every kind of exception is judged here.
         try:
             if self._handler.announces:
-                await self._publish(work, reports.status(reports.stage_event(work, "running", self._now_ms())))
+                await self._publish(work, *self._said(work, "running"))
             outcome = await self._handle(work)
             await self._publish(work, *outcome.outgoing)
             if outcome.afterwards is not None:
@@ -84,10 +96,8 @@ class RecordFlow:
         except Exception as exc:  # noqa: BLE001 - see above
             return await self._fail(work, exc)
         if outcome.state is not None:
-            event = reports.stage_event(
-                work, outcome.state, self._now_ms(), count=outcome.count, revision=outcome.revision
-            )
-            await self._publish(work, reports.status(event))
+            said = self._said(work, outcome.state, count=outcome.count, revision=outcome.revision)
+            await self._publish(work, *said)
         return outcome.state or "nothing"
 
     async def _handle(self, work: Work) -> Outcome:
@@ -103,17 +113,34 @@ class RecordFlow:
         now_ms = self._now_ms()
         match verdict:
             case TryAgain(cause=cause, reason=reason):
-                event = reports.stage_event(work, "retrying", now_ms, cause=cause, reason=reason)
-                await self._publish(work, reports.delayed(work, verdict, now_ms), reports.status(event))
+                said = self._said(work, "retrying", cause=cause, reason=reason)
+                await self._publish(work, reports.delayed(work, verdict, now_ms), *said)
                 return "retrying"
             case GiveUp(cause=cause, reason=reason):
-                event = reports.stage_event(work, "failed", now_ms, cause=cause, reason=reason)
-                await self._publish(work, reports.dead_letter(work, verdict, now_ms), reports.status(event))
+                said = self._said(work, "failed", cause=cause, reason=reason)
+                await self._publish(work, reports.dead_letter(work, verdict, now_ms), *said)
                 return "failed"
             case Void(reason=reason):
-                event = reports.stage_event(work, "superseded", now_ms, reason=reason)
-                await self._publish(work, reports.status(event))
+                await self._publish(work, *self._said(work, "superseded", reason=reason))
                 return "superseded"
+
+    def _said(
+        self,
+        work: Work,
+        state: StageState,
+        *,
+        cause: str | None = None,
+        reason: str | None = None,
+        count: int | None = None,
+        revision: int | None = None,
+    ) -> tuple[Outgoing, ...]:
+        """What the document's status is told; nothing by silent work."""
+        if work.is_silent:
+            return ()
+        event = reports.stage_event(
+            work, state, self._now_ms(), cause=cause, reason=reason, count=count, revision=revision
+        )
+        return (reports.status(event),)
 
     async def _refuse(self, record: Record, error: BadMessage, trace: TraceContext) -> str:
         stage = self._handler.stage
@@ -130,9 +157,7 @@ class RecordFlow:
         await publish(self._sink, outgoing, work.trace)
 
     def _tell(self, work: Work, verdict: Verdict, error: Exception) -> None:
-        log = _log.bind(
-            doc_id=work.document.doc_id, version=work.version, attempt=work.attempt, trace_id=work.trace.trace_id
-        )
+        log = _log.bind(attempt=work.attempt)
         if isinstance(verdict, Void):
             log.info("document_superseded")
             return
@@ -154,6 +179,12 @@ class RecordFlow:
                 delay_s=verdict.delay_s,
                 exc_info=error if unexpected else None,
             )
+
+
+def _is_claimed(work: Work, record: Record) -> bool:
+    """A batch job's own document. One that it gave up, and somebody requeued, comes by a delay topic."""
+    claimed = work.document.event == "added" and work.document.claimed_by is not None
+    return claimed and work.stage in BULK_STAGES and record.topic == FILE_ADDED
 
 
 def _belongs_to_bulk(work: Work) -> bool:

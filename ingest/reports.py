@@ -62,6 +62,10 @@ def stage_event(
         content_type=document.content_type,
         size_bytes=document.size_bytes,
         uri=document.uri,
+        etag=document.etag if document.event == "added" else None,
+        sha256=document.sha256,
+        attempt=work.attempt + 1,
+        readers=document.readers,
     )
 
 

@@ -1,8 +1,9 @@
 """Settings of the ingestion processes, from `TRIREME_*` variables (see `runtime.settings`)."""
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from contracts.ids import DEFAULT_COLLECTION, DEFAULT_TENANT
 from contracts.topics import RETRY_DELAYS_S
@@ -27,30 +28,50 @@ class WorkerSettings(ProcessSettings):
     shutdown_s: float = Field(default=8.0, ge=0)
 
 
-class TextEmbedderSettings(WorkerSettings):
+class EmbedderSettings(WorkerSettings):
+    """What both embedders can be told.
+
+    Args:
+        concurrency: documents worked on at once. One is read at a time, while others are embedded together.
+        embed_batch: most chunks or pictures sent to the model in one call, of whatever documents; never more than
+            the served model takes (8 on a CPU, 64 on a GPU).
+        bulk_batch: the same for backfills; small, so that a search's question never waits behind much.
+        calls_in_flight: such calls under way at once; fewer while the model's queue is full.
+        checkpoint_s: a document in the making is saved this often; a new one is not before it has passed.
+        vector_cache_rows: vectors remembered in Redis, about 1.8 kB each; 0 remembers none.
+    """
+
+    concurrency: int = Field(default=4, ge=1)
+    embed_batch: int = Field(default=64, ge=1, le=64)
+    bulk_batch: int = Field(default=4, ge=1, le=64)
+    calls_in_flight: int = Field(default=2, ge=1)
+    checkpoint_s: float = Field(default=10.0, gt=0)
+    vector_cache_rows: int = Field(default=8192, ge=0)
+
+
+class TextEmbedderSettings(EmbedderSettings):
     """Settings of the text embedder.
 
     Args:
-        embed_batch: chunks sent to the encoder before the next ones; small, so that searches get in between.
-        embed_timeout_s: longest wait for the vectors of one such batch.
+        embed_timeout_s: longest wait for the vectors of one call.
         ocr_languages: Tesseract's names of the languages that scans and pictures are read in, joined by '+'.
     """
 
     process: str = "text-embedder"
-    embed_batch: int = Field(default=16, ge=1)
     embed_timeout_s: float = Field(default=60.0, gt=0)
     ocr_languages: str = Field(default="eng", pattern=r"^[A-Za-z_/]+(\+[A-Za-z_/]+)*$")
 
 
-class VisionEmbedderSettings(WorkerSettings):
+class VisionEmbedderSettings(EmbedderSettings):
     """Settings of the vision embedder.
 
     Args:
-        embed_timeout_s: longest wait for the vectors of one group of pictures.
+        embed_timeout_s: longest wait for the vectors of one call.
         caption_timeout_s: longest wait for one picture's caption, where a captioner is exported.
     """
 
     process: str = "vision-embedder"
+    bulk_batch: int = Field(default=8, ge=1, le=64)
     embed_timeout_s: float = Field(default=120.0, gt=0)
     caption_timeout_s: float = Field(default=120.0, gt=0)
 
@@ -87,3 +108,18 @@ class WatchFolderSettings(ProcessSettings):
     collection: str = DEFAULT_COLLECTION
     settle_s: float = Field(default=1.0, gt=0)
     rescan_s: float = Field(default=30.0, gt=0)
+
+
+class WebhookSettings(ProcessSettings):
+    """Settings of the door for events of an S3-compatible store.
+
+    Args:
+        token: what the store has to send with every event; at least 16 characters.
+        lane: "bulk" for a bucket whose arrivals must not delay people's uploads.
+    """
+
+    process: str = "webhook"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8090, ge=1, le=65535)
+    token: SecretStr = Field(min_length=16)
+    lane: Literal["live", "bulk"] = "live"

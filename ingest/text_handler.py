@@ -4,30 +4,44 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.documents import FileAdded
 from contracts.halves import Half, TextChunk
 from contracts.space import Space, TextRole
 from contracts.topics import Stage
 from contracts.trace import TraceContext
 from ingest.chunking import Chunk, chunk
-from ingest.extraction.types import ExtractedText
-from ingest.halves import deleted, fetch, store_half, vector_bytes
+from ingest.embedding.checkpoint import Checkpoints, Progress
+from ingest.embedding.digests import digest
+from ingest.embedding.row_vectors import RowVectors
+from ingest.embedding.spaces import SpaceVectors
+from ingest.extraction.types import ExtractedText, Paragraph
+from ingest.halves import deleted, fetch, in_every_space, store_half
 from ingest.patience import Patience
 from ingest.work import Outcome, Work
 from runtime.object_store import ObjectStore
 
+# Chunks whose vectors are asked for together: what fills a call, and what one document may have waiting.
+_GROUP = 64
 # Chunks of 300-500 tokens, or of as much as the encoder reads, in the same proportion.
-_MAX_TOKENS = 500
-_MIN_SHARE = 0.6
+MAX_TOKENS = 500
+MIN_SHARE = 0.6
 
 
 class TextReader(Protocol):
     """Takes the text out of documents; `ingest.extraction.run.Extractor` does."""
 
-    async def extract_text(self, data: bytes, content_type: str) -> ExtractedText:
-        """Text with its blocks. Raises DocumentFailed."""
+    async def extract_text(
+        self, data: bytes, content_type: str, *, words: dict[int, tuple[Paragraph, ...]]
+    ) -> ExtractedText:
+        """Text with its blocks. What OCR found on pages is taken from `words`, and put there.
+
+        Raises:
+            DocumentFailed: it cannot be read.
+        """
         ...
 
 
@@ -48,6 +62,10 @@ class TextEncoder(Protocol):
         """Tokens of a passage, with what the encoder reads before it."""
         ...
 
+    async def texts_at_once(self, *, timeout_s: float) -> int:
+        """Most texts that one request takes."""
+        ...
+
     async def embed_texts(
         self,
         texts: Sequence[str],
@@ -61,12 +79,20 @@ class TextEncoder(Protocol):
         ...
 
 
+class TextEncoders(Protocol):
+    """Knows the spaces that take documents; `ingest.live_encoders.LiveEncoders` does."""
+
+    async def wanted(self, document: FileAdded) -> Sequence[TextEncoder]:
+        """Encoders of the spaces that this document belongs in, that of the serving index first."""
+        ...
+
+
 class TextHandler:
     """Handles `file_added` for the consumer group of the text embedder.
 
     Args:
-        batch: chunks sent to the encoder before the next ones.
-        embed_timeout_s: longest wait for the vectors of one batch.
+        embed_timeout_s: longest wait for the vectors of one call.
+        bulk_reader: reads backfills' documents, which thereby hold up nobody's upload; `reader` where not given.
     """
 
     stage: Stage = "text"
@@ -76,64 +102,89 @@ class TextHandler:
         self,
         store: ObjectStore,
         reader: TextReader,
-        encoder: TextEncoder,
+        encoders: TextEncoders,
+        vectors: SpaceVectors[str, str],
+        checkpoints: Checkpoints,
         *,
         patience: Patience,
-        batch: int,
         embed_timeout_s: float,
+        bulk_reader: TextReader | None = None,
     ) -> None:
         self._store = store
         self._reader = reader
-        self._encoder = encoder
+        self._bulk_reader = bulk_reader or reader
+        self._encoders = encoders
+        self._vectors = vectors
+        self._checkpoints = checkpoints
         self._patience = patience
-        self._batch = batch
         self._embed_timeout_s = embed_timeout_s
-        self._max_tokens = min(_MAX_TOKENS, encoder.max_tokens)
 
     async def handle(self, work: Work) -> Outcome:
-        """Make the text half of an added document; pass the news of a deleted one on."""
-        document, space = work.document, self._encoder.space
+        """Make the text half of an added document, in every live space; pass the news of a deleted one on."""
+        document = work.document
         if document.event == "deleted":
-            return Outcome((deleted(work, space.space_id),))
-        data, content_type = await fetch(self._store, document, self._patience)
-        text = await self._reader.extract_text(data, content_type)
+            [encoder, *_] = await self._encoders.wanted(document)
+            return Outcome((deleted(work, encoder.space.space_id),))
+        async with self._checkpoints.of(work) as progress:
+            text = await self._read(work, progress)
+            # Asked after the reading, which may take minutes: a space that came meanwhile is not left out.
+            encoders = await self._encoders.wanted(document)
+            outcome = await in_every_space(
+                document, encoders, lambda encoder, event: self._half(work, event, text, encoder, progress)
+            )
+        return self._checkpoints.done(outcome, progress)
+
+    async def _read(self, work: Work, progress: Progress) -> ExtractedText:
+        data, content_type = await fetch(self._store, work.document, self._patience)
+        if progress.read is not None:
+            text = msgspec.msgpack.decode(progress.read, type=ExtractedText)
+        else:
+            reader = self._bulk_reader if work.is_bulk else self._reader
+            text = await reader.extract_text(data, content_type, words=progress.words)
+        progress.encode_read = lambda: msgspec.msgpack.encode(text)
+        return text
+
+    async def _half(
+        self, work: Work, event: FileAdded, text: ExtractedText, encoder: TextEncoder, progress: Progress
+    ) -> Outcome:
+        space, max_tokens = encoder.space, min(MAX_TOKENS, encoder.max_tokens)
         chunks = await asyncio.to_thread(
-            chunk,
-            text,
-            self._encoder.token_count,
-            min_tokens=int(self._max_tokens * _MIN_SHARE),
-            max_tokens=self._max_tokens,
+            chunk, text, encoder.token_count, min_tokens=int(max_tokens * MIN_SHARE), max_tokens=max_tokens
         )
-        vectors = [
-            await self._embed(work, chunks[i : i + self._batch]) for i in range(0, len(chunks), self._batch)
-        ]
-        rows = [row for batch in vectors for row in batch]
+        names = [digest(event.tenant, space.space_id, "text", chunk.text.encode()) for chunk in chunks]
+        vectors = await self._patience(lambda: self._vectors_of(encoder))
+        for start in range(0, len(chunks), _GROUP):
+            part = slice(start, start + _GROUP)
+            rows = {name: chunk.text for name, chunk in zip(names[part], chunks[part], strict=True)}
+            await self._patience(
+                lambda: vectors.add(progress.made, rows, priority=work.priority, trace=work.trace)  # noqa: B023
+            )
         half = Half(
-            tenant=document.tenant,
-            doc_id=document.doc_id,
+            tenant=event.tenant,
+            doc_id=event.doc_id,
             version=work.version,
             space_id=space.space_id,
             half="text",
             model=space.encoders["text"],
-            document=document,
-            chunks=tuple(_text_chunk(c, row) for c, row in zip(chunks, rows, strict=True)),
+            document=event,
+            chunks=tuple(text_chunk(c, progress.made[name]) for c, name in zip(chunks, names, strict=True)),
         )
         return await store_half(self._store, half, len(chunks), self._patience)
 
-    async def _embed(self, work: Work, chunks: Sequence[Chunk]) -> NDArray[np.float32]:
-        texts = [chunk.text for chunk in chunks]
-        return await self._patience(
-            lambda: self._encoder.embed_texts(
-                texts,
-                role="passage",
-                priority=work.priority,
-                timeout_s=self._embed_timeout_s,
-                trace=work.trace,
+    async def _vectors_of(self, encoder: TextEncoder) -> RowVectors[str, str]:
+        async def compute(texts: Sequence[str], priority: int, trace: TraceContext) -> NDArray[np.float32]:
+            return await encoder.embed_texts(
+                texts, role="passage", priority=priority, timeout_s=self._embed_timeout_s, trace=trace
             )
-        )
+
+        async def at_once() -> int:
+            return await encoder.texts_at_once(timeout_s=self._embed_timeout_s)
+
+        return await self._vectors.of(encoder.space.space_id, at_once, str, compute)
 
 
-def _text_chunk(chunk: Chunk, vector: NDArray[np.float32]) -> TextChunk:
+def text_chunk(chunk: Chunk, vector: bytes) -> TextChunk:
+    """A chunk as the text half holds it."""
     return TextChunk(
         ordinal=chunk.ordinal,
         text=chunk.text,
@@ -142,5 +193,5 @@ def _text_chunk(chunk: Chunk, vector: NDArray[np.float32]) -> TextChunk:
         char_start=chunk.char_start,
         char_end=chunk.char_end,
         heading=chunk.heading,
-        vector=vector_bytes(vector),
+        vector=vector,
     )

@@ -36,7 +36,9 @@ async def run(settings: WatchFolderSettings, stop: threading.Event) -> None:
         settle_s=settings.settle_s,
     )
     status: dict[str, object] = {"unsettled": 0, "published": False}
-    health = HealthServer(settings.health_port, lambda: (True, dict(status)), Metrics().registry)
+    health = HealthServer(
+        settings.health_port, lambda: (True, dict(status)), Metrics().registry, host=settings.health_host
+    )
     health.start()
     notices = FolderNotices(settings.folder)
     try:

@@ -39,9 +39,19 @@ class Work:
     trace: TraceContext
 
     @property
+    def is_bulk(self) -> bool:
+        """Whether it is a backfill's: people's uploads go first."""
+        return self.document.lane == "bulk"
+
+    @property
     def priority(self) -> int:
         """Triton priority of this work's inferences."""
-        return PRIORITY_BULK if self.document.lane == "bulk" else PRIORITY_UPLOAD
+        return PRIORITY_BULK if self.is_bulk else PRIORITY_UPLOAD
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the document's status shall say nothing of this work: it is about one space's vectors alone."""
+        return self.document.space_id is not None
 
 
 @dataclass(frozen=True, slots=True)

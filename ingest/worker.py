@@ -6,10 +6,11 @@ committed only once everything that a record gave rise to is acknowledged; after
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from contracts.errors import DependencyDown
+from contracts.errors import DependencyDown, TriremeError
 from contracts.topics import Stage
 from ingest.consuming import Orders, RecordSource
 from ingest.lanes import Lane, Lanes, Limits
@@ -22,6 +23,8 @@ _log = get_logger(__name__)
 
 _TURN_S = 0.2
 _OUTAGE_WAIT_S = 0.5
+# Work that was cut off at the end still writes its checkpoint.
+_CUT_OFF_WAIT_S = 5.0
 
 
 def lanes_of(stage: Stage) -> dict[str, Lane]:
@@ -86,7 +89,7 @@ class Worker:
                 while not stop.is_set() and self._crash is None:
                     await self._turn(thread)
             finally:
-                await self._finish()
+                await self._finish(thread)
                 commit = self._ledger.to_commit()
                 await asyncio.get_running_loop().run_in_executor(thread, self._source.close, commit)
         if self._crash is not None:
@@ -94,7 +97,8 @@ class Worker:
 
     async def _turn(self, thread: ThreadPoolExecutor) -> None:
         commit = dict(self._ledger.to_commit())
-        orders = Orders(commit, self._lanes.resting(), self._lanes.room(), self._turn_s)
+        resting = frozenset(self._lanes.assigned) if self._draining else self._lanes.resting()
+        orders = Orders(commit, resting, self._lanes.room(), self._turn_s)
         try:
             turn = await asyncio.get_running_loop().run_in_executor(thread, self._source.turn, orders)
         except DependencyDown:
@@ -120,7 +124,7 @@ class Worker:
         self._start()
 
     def _start(self) -> None:
-        while (record := self._lanes.start(self._now_ms())) is not None:
+        while not self._draining and (record := self._lanes.start(self._now_ms())) is not None:
             task = asyncio.create_task(self._run(record))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -135,15 +139,21 @@ class Worker:
         finally:
             self._lanes.finish(record)
         self._ledger.finished((record.topic, record.partition), record.offset)
-        if not self._draining:
-            self._start()
+        self._start()
 
-    async def _finish(self) -> None:
+    async def _finish(self, thread: ThreadPoolExecutor) -> None:
+        """Let begun work end, polling meanwhile: a member that is given up has its documents begun by others."""
         self._draining = True
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=self._shutdown_s)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late, timeout=1.0)
-                _log.warning("work_left_unfinished", records=len(late))
+        deadline = time.monotonic() + self._shutdown_s
+        while self._tasks and time.monotonic() < deadline:
+            try:
+                await self._turn(thread)
+            except TriremeError:
+                _log.exception("polling_ended")
+                break
+        late = set(self._tasks)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=_CUT_OFF_WAIT_S)
+            _log.warning("work_left_unfinished", records=len(late))

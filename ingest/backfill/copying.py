@@ -1,4 +1,4 @@
-"""Copies one document's items from a generation to another of the same space, or takes a copy back.
+"""Copies one document's items from a generation to another of the same space.
 
 Safe to repeat and to run while documents arrive and leave: shards order by (version, revision), and a copy whose
 original vanished meanwhile is taken back.
@@ -9,9 +9,10 @@ import msgspec
 from contracts.codec import decode, encode
 from contracts.errors import BadMessage, NotFound
 from contracts.generations import Generation
-from contracts.items import REVISION_EXPIRED, IndexUpdate, ItemSet, upsert
-from contracts.keys import item_key, item_prefix, read_item_key
+from contracts.items import ItemSet, upsert
+from contracts.keys import item_key
 from ingest.backfill.differences import Order, newest_order
+from ingest.backfill.taking_back import TakingBack
 from ingest.publishing import RecordSink, publish
 from ingest.to_shard import to_shard
 from runtime.object_store import ObjectStore
@@ -26,6 +27,7 @@ class ItemCopier:
         self._sink = sink
         self._source = source
         self._target = target
+        self._taking_back = TakingBack(store, sink, source, target)
 
     async def copy(self, doc_id: str) -> bool:
         """Store and publish the newest items of a document; False when the source has none any more.
@@ -46,21 +48,12 @@ class ItemCopier:
         key = item_key(self._target.name, doc_id, *order)
         await self._store.put(key, encode(items))
         await publish(self._sink, [to_shard(self._target, upsert(items, key))], new_trace())
-        await self._take_back_if_gone(doc_id, order, items.tenant)
+        await self._taking_back.if_gone(doc_id, order, items.tenant)
         return True
 
     async def remove(self, doc_id: str) -> bool:
         """Take a document out of the target that the source no longer has; False when it has it after all."""
-        if await newest_order(self._store, self._source.name, doc_id) is not None:
-            return False
-        removed = False
-        for meta in [meta async for meta in self._store.list(item_prefix(self._target.name, doc_id))]:
-            place = read_item_key(meta.key)
-            if place is not None:
-                items = decode(ItemSet, await self._store.get(meta.key))
-                await self._take_back(doc_id, place.order, items.tenant)
-                removed = True
-        return removed
+        return await self._taking_back.remove(doc_id)
 
     def _for_target(self, data: bytes, doc_id: str, order: Order) -> ItemSet:
         items = decode(ItemSet, data)
@@ -69,28 +62,3 @@ class ItemCopier:
         if items.space_id != self._target.space_id:
             raise BadMessage("The stored items are of another space.")
         return msgspec.structs.replace(items, generation=self._target.name)
-
-    async def _take_back_if_gone(self, doc_id: str, order: Order, tenant: str) -> None:
-        """The original may have gone between its reading and now, and whoever removed it, removed it from the
-        target before the copy was there. Removal begins with the source, so looking there now tells."""
-        newest = await newest_order(self._store, self._source.name, doc_id)
-        if newest is None:
-            await self._take_back(doc_id, order, tenant)
-        elif newest != order:
-            # A newer one came, for both generations or for the next look; the shard puts this copy aside.
-            await self._store.delete(item_key(self._target.name, doc_id, *order))
-
-    async def _take_back(self, doc_id: str, order: Order, tenant: str) -> None:
-        """Remove a copy as an expiry does: under its own version, so that any newer version wins."""
-        version, _ = order
-        gone = IndexUpdate(
-            op="expire",
-            tenant=tenant,
-            doc_id=doc_id,
-            version=version,
-            revision=REVISION_EXPIRED,
-            generation=self._target.name,
-            space_id=self._target.space_id,
-        )
-        await publish(self._sink, [to_shard(self._target, gone)], new_trace())
-        await self._store.delete(item_key(self._target.name, doc_id, *order))

@@ -109,7 +109,7 @@ class WatchedFolder:
                 doc_id, version = await self._publisher.publish(
                     self._tenant, self._collection, name, path, content_type, trace
                 )
-                _log.info("file_published", doc_id=doc_id, version=version, trace_id=trace.trace_id)
+                _log.info("file_published", doc_id=doc_id, version=version, stage="door", trace_id=trace.trace_id)
             except InvalidInput as exc:
                 _log.warning("file_refused", reason=exc.message)
                 version = None
@@ -123,7 +123,7 @@ class WatchedFolder:
             doc_id, version = await self._publisher.delete(
                 self._tenant, self._collection, name, UNKNOWN_TYPE, trace
             )
-            _log.info("file_deleted", doc_id=doc_id, version=version, trace_id=trace.trace_id)
+            _log.info("file_deleted", doc_id=doc_id, version=version, stage="door", trace_id=trace.trace_id)
         del self._state.files[name]
         self._unsaved += 1
 

@@ -7,8 +7,8 @@
     await extractor.close()
 
 All failures of a document are `contracts.errors.DocumentFailed`, with one of these causes: empty, unsupported,
-wrong_extension, encrypted, corrupt, too_many_pixels, too_many_pages, compression_bomb, too_much_memory,
-timeout, crashed. Knows nothing of Kafka, object stores and encoders.
+wrong_extension, encrypted, corrupt, too_many_pixels, too_many_pages, too_much_text, too_deep, compression_bomb,
+too_much_memory, timeout, crashed. Knows nothing of Kafka, object stores and encoders.
 """
 
 from ingest.extraction.ocr import require_tesseract

@@ -42,12 +42,15 @@ def body_height(pages: Sequence[Sequence[Line]]) -> float:
     return 0.0
 
 
-def page_blocks(lines: Sequence[Line], page_height: float, body: float) -> list[PageBlock]:
+def page_blocks(
+    lines: Sequence[Line], page_height: float, body: float, pictures: Sequence[Box] = ()
+) -> list[PageBlock]:
     """Blocks of a page in the order in which people read them.
 
     Args:
         page_height: in points.
         body: as `body_height` gives it for the whole document.
+        pictures: what stands in the columns beside text; without them a column with a picture seems to end.
     """
     lines = [part for line in lines for part in _captions_apart(line)]
     rows = _table_rows(lines)
@@ -63,8 +66,8 @@ def page_blocks(lines: Sequence[Line], page_height: float, body: float) -> list[
             members = [lines[index] for index in group]
             text = _joined(members)
             regions.append([PageBlock(_kind(members, text, body), text, union([line.box for line in members]))])
-    order = reading_order([union([block.box for block in region]) for region in regions])
-    return [block for index in order for block in regions[index]]
+    order = reading_order([*(union([block.box for block in region]) for region in regions), *pictures])
+    return [block for index in order if index < len(regions) for block in regions[index]]
 
 
 def _captions_apart(line: Line) -> list[Line]:

@@ -20,7 +20,7 @@ from pypdfium2 import PdfPage
 from contracts.documents import Box
 from ingest.extraction.captions import is_picture_caption
 from ingest.extraction.layout import area
-from ingest.extraction.pdf_blocks import body_height, page_blocks
+from ingest.extraction.pdf_blocks import body_height
 from ingest.extraction.pdf_captions import anchor_of, match_captions
 from ingest.extraction.pdf_document import POINTS_PER_INCH, PageFrame, open_pdf, render
 from ingest.extraction.pdf_drawings import drawings_beside
@@ -64,7 +64,7 @@ def read_pictures(data: bytes, limits: ExtractionLimits) -> Iterator[Reply]:
         for layer in read_layers(document):
             layers.append(layer)
             yield Progress()
-        for index, text in enumerate(_page_texts(layers)):
+        for index, text in enumerate(_page_texts(layers, limits.max_characters)):
             if layers[index].blank:
                 continue
             page = document[index]
@@ -91,15 +91,15 @@ def read_pictures(data: bytes, limits: ExtractionLimits) -> Iterator[Reply]:
     yield Finished(left_out=left_out)
 
 
-def _page_texts(layers: list[LayerPage]) -> list[_PageText]:
-    builder = TextBuilder()
+def _page_texts(layers: list[LayerPage], max_characters: int) -> list[_PageText]:
+    builder = TextBuilder(max_characters)
     body = body_height([layer.lines for layer in layers if layer.usable])
     texts: list[_PageText] = []
     known = True
     for number, layer in enumerate(layers, start=1):
         before, start = len(builder.blocks), builder.next_start
         if layer.usable:
-            add_blocks(builder, page_blocks(layer.lines, layer.height, body), number)
+            add_blocks(builder, layer.blocks(body), number)
         texts.append(_PageText(start if known else None, builder.blocks[before:]))
         known = known and (layer.usable or layer.blank)
     return texts

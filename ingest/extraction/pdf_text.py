@@ -1,6 +1,6 @@
 """Text of a PDF: the text layer where a page has a usable one, Tesseract where it has not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pypdfium2.raw as pdfium_c
@@ -14,8 +14,8 @@ from ingest.extraction.pdf_document import POINTS_PER_INCH, PageFrame, open_pdf,
 from ingest.extraction.pdf_images import images_of
 from ingest.extraction.pdf_lines import Line, read_lines
 from ingest.extraction.text_builder import TextBuilder, clean
-from ingest.extraction.types import ExtractionLimits
-from ingest.extraction.wire import Finished, Progress, Reply
+from ingest.extraction.types import ExtractionLimits, Paragraph
+from ingest.extraction.wire import Finished, Progress, Reply, WordsRead
 
 OCR_DPI = 200
 # An A3 page at 200 dpi has 7.7 million pixels; larger pages are read at a lower resolution.
@@ -35,21 +35,32 @@ class LayerPage:
         usable: whether the blocks are the page's text. False: the words are in its pixels, if it has any.
         height: in points.
         blank: nothing is drawn on it.
+        pictures: where pictures stand that do not fill most of it.
     """
 
     usable: bool
     lines: list[Line]
     height: float
     blank: bool
+    pictures: list[Box]
+
+    def blocks(self, body: float) -> list[PageBlock]:
+        """Blocks in reading order; `body` as `body_height` gives it for the whole document."""
+        return page_blocks(self.lines, self.height, body, self.pictures)
 
 
-def read_text(data: bytes, limits: ExtractionLimits) -> Iterator[Reply]:
+def read_text(
+    data: bytes, limits: ExtractionLimits, known: Mapping[int, tuple[Paragraph, ...]]
+) -> Iterator[Reply]:
     """Text of a PDF, with its progress page by page.
+
+    Args:
+        known: words of pages that OCR read before.
 
     Raises:
         DocumentFailed: it cannot be opened or has too many pages.
     """
-    builder = TextBuilder()
+    builder = TextBuilder(limits.max_characters)
     with open_pdf(data, limits) as document:
         pages: list[LayerPage] = []
         for layer in read_layers(document):
@@ -58,10 +69,14 @@ def read_text(data: bytes, limits: ExtractionLimits) -> Iterator[Reply]:
         body = body_height([page.lines for page in pages if page.usable])
         for number, layer in enumerate(pages, start=1):
             if layer.usable:
-                add_blocks(builder, page_blocks(layer.lines, layer.height, body), number)
+                add_blocks(builder, layer.blocks(body), number)
             elif not layer.blank:
-                _add_words(builder, document[number - 1], number, limits)
-                yield Progress()
+                words = known.get(number)
+                if words is None:
+                    words = _read_words(document[number - 1], limits)
+                    yield WordsRead(page=number, paragraphs=words)
+                for paragraph in words:
+                    builder.add("ocr", paragraph.text, page=number, box=paragraph.box)
     yield Finished(text=builder.build())
 
 
@@ -87,7 +102,8 @@ def _read_layer(page: PdfPage) -> LayerPage:
     lines = read_lines(page, frame)
     boxes = [image.box for image in images_of(page, frame)]
     blank = pdfium_c.FPDFPage_CountObjects(page) == 0
-    return LayerPage(_is_usable(lines, boxes), lines, frame.height, blank)
+    pictures = [box for box in boxes if area(box) < _MOSTLY_PICTURE]
+    return LayerPage(_is_usable(lines, boxes), lines, frame.height, blank, pictures)
 
 
 def _is_usable(lines: list[Line], image_boxes: list[Box]) -> bool:
@@ -99,10 +115,9 @@ def _is_usable(lines: list[Line], image_boxes: list[Box]) -> bool:
     return not mostly_picture or sum(map(str.isalnum, readable)) >= _FEWEST_CHARACTERS
 
 
-def _add_words(builder: TextBuilder, page: PdfPage, number: int, limits: ExtractionLimits) -> None:
+def _read_words(page: PdfPage, limits: ExtractionLimits) -> tuple[Paragraph, ...]:
     try:
         image = render(page, scale=OCR_DPI / POINTS_PER_INCH, max_pixels=min(_OCR_PIXELS, limits.max_pixels))
     finally:
         page.close()
-    for paragraph in read_words(image, limits.ocr_languages, confidence=PAGE_CONFIDENCE, dpi=OCR_DPI):
-        builder.add("ocr", paragraph.text, page=number, box=paragraph.box)
+    return tuple(read_words(image, limits.ocr_languages, confidence=PAGE_CONFIDENCE, dpi=OCR_DPI, sheet=True))

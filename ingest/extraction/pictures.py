@@ -26,8 +26,8 @@ _FLAT_DEVIATION = 2.0
 _FEW_COLOURS = 64
 
 
-def open_picture(data: bytes, max_pixels: int) -> Image.Image:
-    """Decode a picture file to upright RGB.
+def open_picture(data: bytes, max_pixels: int, *, page: int = 0) -> Image.Image:
+    """Decode a picture file, or one page of a TIFF, to upright RGB.
 
     Raises:
         DocumentFailed: cause "empty", "too_many_pixels" or "corrupt".
@@ -35,7 +35,7 @@ def open_picture(data: bytes, max_pixels: int) -> Image.Image:
     if not data:
         raise DocumentFailed("empty", "The file is empty.")
     try:
-        return decode_picture(data, max_pixels=max_pixels)
+        return decode_picture(data, max_pixels=max_pixels, page=page)
     except PayloadTooLarge as exc:
         raise DocumentFailed("too_many_pixels", exc.message) from exc
     except (InvalidInput, struct.error) as exc:

@@ -43,6 +43,7 @@ class ReaderProcess:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self._may_receive_bytes = wire.SPARE_BYTES
         self.documents = 0
 
     @classmethod
@@ -90,11 +91,12 @@ class ReaderProcess:
         Whoever stops early, for whatever reason, must `kill()`: the rest of the answer is still in the pipe.
 
         Raises:
-            ReaderDied: the process ended, or wrote something that is no reply.
+            ReaderDied: the process ended, or wrote something that is no reply, or more than the limits allow.
             ReaderTimeout: nothing has come for `timeout_s` of the request's limits, or `end_s` has passed.
         """
         self.documents += 1
         limits = request.limits
+        self._may_receive_bytes = limits.max_output_bytes
         loop = asyncio.get_running_loop()
         sending = asyncio.ensure_future(self._send(wire.frame(request)))
         try:
@@ -139,7 +141,8 @@ class ReaderProcess:
         assert self._process.stdout is not None
         try:
             (size,) = wire.HEADER.unpack(await self._process.stdout.readexactly(wire.HEADER.size))
-            if size > wire.FRAME_LIMIT_BYTES:
+            self._may_receive_bytes -= wire.HEADER.size + size
+            if self._may_receive_bytes < 0:
                 raise ReaderDied
             return wire.read_reply(await self._process.stdout.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionResetError, msgspec.DecodeError) as exc:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from contracts.errors import DocumentFailed
-from contracts.media import DOCX, JPEG, MARKDOWN, PDF, PNG, TEXT
-from ingest.extraction import pdf_pictures, pdf_text, picture_file, text_file, word_file
+from contracts.media import DOCX, HTML, MARKDOWN, PDF, PICTURES, TEXT
+from ingest.extraction import html_file, pdf_pictures, pdf_text, picture_file, text_file, word_file
 from ingest.extraction.wire import Finished, Reply, Request
 
 
@@ -23,13 +23,15 @@ def read(request: Request) -> Iterator[Reply]:
 def _text(request: Request) -> Iterator[Reply]:
     data, limits = request.data, request.limits
     if request.content_type == PDF:
-        yield from pdf_text.read_text(data, limits)
+        yield from pdf_text.read_text(data, limits, request.words)
     elif request.content_type == DOCX:
         yield word_file.read_text(data, limits)
-    elif request.content_type in (PNG, JPEG):
-        yield picture_file.read_text(data, limits)
+    elif request.content_type in PICTURES:
+        yield from picture_file.read_text(data, limits)
+    elif request.content_type == HTML:
+        yield html_file.read_text(data, limits)
     elif request.content_type in (TEXT, MARKDOWN):
-        yield text_file.read_text(data, request.content_type)
+        yield text_file.read_text(data, request.content_type, limits)
     else:
         raise _unsupported(request)
 
@@ -40,8 +42,10 @@ def _pictures(request: Request) -> Iterator[Reply]:
         yield from pdf_pictures.read_pictures(data, limits)
     elif request.content_type == DOCX:
         yield from word_file.read_pictures(data, limits)
-    elif request.content_type in (PNG, JPEG):
+    elif request.content_type in PICTURES:
         yield from picture_file.read_pictures(data, limits)
+    elif request.content_type == HTML:
+        yield from html_file.read_pictures(data, limits)
     elif request.content_type in (TEXT, MARKDOWN):
         yield Finished()  # pictures of Markdown are addresses, and addresses that strangers give are not fetched
     else:

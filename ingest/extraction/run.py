@@ -6,8 +6,8 @@ from typing import Literal
 
 from contracts.errors import ConfigurationError, DocumentFailed
 from ingest.extraction.process import ReaderDied, ReaderProcess, ReaderTimeout
-from ingest.extraction.types import ExtractedPicture, ExtractedText, ExtractionLimits
-from ingest.extraction.wire import Failed, Finished, PictureFound, Request
+from ingest.extraction.types import ExtractedPicture, ExtractedText, ExtractionLimits, Paragraph
+from ingest.extraction.wire import Failed, Finished, PictureFound, Request, WordsRead
 from runtime.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -46,18 +46,22 @@ class Extractor:
         """Id of the reading process, None while there is none."""
         return self._reader.pid if self._reader else None
 
-    async def extract_text(self, data: bytes, content_type: str) -> ExtractedText:
+    async def extract_text(
+        self, data: bytes, content_type: str, *, words: dict[int, tuple[Paragraph, ...]] | None = None
+    ) -> ExtractedText:
         """Text of a document with its blocks; empty when it holds none.
 
         Args:
             content_type: as `sniff` gives it.
+            words: what OCR has found on pages of this document before, by page; what it finds now is added as it
+                comes, so that whoever is cut off has it.
 
         Raises:
             DocumentFailed: the document cannot be read; causes are listed in `ingest.extraction`.
             DependencyDown: no reading process can be started.
             ConfigurationError: Tesseract is needed and missing.
         """
-        finished, _ = await self._read("text", data, content_type)
+        finished, _ = await self._read("text", data, content_type, words)
         return finished.text or ExtractedText(text="", blocks=())
 
     async def extract_pictures(self, data: bytes, content_type: str) -> list[ExtractedPicture]:
@@ -77,14 +81,19 @@ class Extractor:
             await reader.close()
 
     async def _read(
-        self, want: Literal["text", "pictures"], data: bytes, content_type: str
+        self,
+        want: Literal["text", "pictures"],
+        data: bytes,
+        content_type: str,
+        words: dict[int, tuple[Paragraph, ...]] | None = None,
     ) -> tuple[Finished, list[ExtractedPicture]]:
-        request = Request(want=want, content_type=content_type, limits=self.limits, data=data)
+        words = {} if words is None else words
         async with self._turn:
             end_s = asyncio.get_running_loop().time() + self.limits.document_timeout_s
             for attempt in range(1, _TRIES + 1):
+                request = Request(want=want, content_type=content_type, limits=self.limits, data=data, words=words)
                 try:
-                    return await self._exchange(request, end_s)
+                    return await self._exchange(request, end_s, words)
                 except ReaderDied:
                     _log.warning("document_reader_died", content_type=content_type, attempt=attempt)
                 except ReaderTimeout as exc:
@@ -94,13 +103,17 @@ class Extractor:
             "crashed", "The document broke the program that reads it: it is damaged or needs too much memory."
         )
 
-    async def _exchange(self, request: Request, end_s: float) -> tuple[Finished, list[ExtractedPicture]]:
+    async def _exchange(
+        self, request: Request, end_s: float, words: dict[int, tuple[Paragraph, ...]]
+    ) -> tuple[Finished, list[ExtractedPicture]]:
         reader = await self._ready_reader()
         pictures: list[ExtractedPicture] = []
         try:
             async for reply in reader.ask(request, end_s):
                 if isinstance(reply, PictureFound):
                     pictures.append(reply.picture)
+                elif isinstance(reply, WordsRead):
+                    words[reply.page] = reply.paragraphs
                 elif isinstance(reply, Finished):
                     return reply, pictures
                 elif isinstance(reply, Failed):

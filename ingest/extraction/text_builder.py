@@ -4,17 +4,11 @@ import re
 import unicodedata
 
 from contracts.documents import Box
+from contracts.errors import DocumentFailed
+from contracts.visible import visible
 from ingest.extraction.types import BlockKind, ExtractedText, TextBlock
 
 _LINE_BREAKS = str.maketrans({"\r": "\n", "\v": "\n", "\f": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n"})
-# Categories without a visible form: controls, format characters (zero-width, bidi, tags), surrogates, private use.
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co"})
-# Letters and marks that are drawn as nothing (Default_Ignorable_Code_Point of Unicode 15 outside Cf), and the
-# empty Braille cell. Variation selectors are among them: 256 of them can spell a hidden message.
-_BLANKS = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
-_NONCHARACTERS = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
 _SPACES = re.compile(r"[^\S\n]+")
 _BREAKS = re.compile(r" ?\n[ \n]*")
 
@@ -22,16 +16,19 @@ _BREAKS = re.compile(r" ?\n[ \n]*")
 def clean(text: str) -> str:
     """NFC text without invisible characters; runs of spaces become one space, runs of breaks one line break."""
     text = text.translate(_LINE_BREAKS).replace("\t", " ")
-    text = _NONCHARACTERS.sub("", _BLANKS.sub("", text))
-    text = "".join(c for c in text if " " <= c <= "~" or c == "\n" or unicodedata.category(c) not in _INVISIBLE)
-    text = _BREAKS.sub("\n", _SPACES.sub(" ", unicodedata.normalize("NFC", text)))
+    text = _BREAKS.sub("\n", _SPACES.sub(" ", unicodedata.normalize("NFC", visible(text))))
     return text.strip()
 
 
 class TextBuilder:
-    """Collects blocks in reading order and keeps their offsets in the text that they make together."""
+    """Collects blocks in reading order and keeps their offsets in the text that they make together.
 
-    def __init__(self) -> None:
+    Args:
+        max_characters: of the whole text.
+    """
+
+    def __init__(self, max_characters: int) -> None:
+        self._max_characters = max_characters
         self._parts: list[str] = []
         self._blocks: list[TextBlock] = []
         self._length = 0
@@ -50,7 +47,11 @@ class TextBuilder:
     def add(
         self, kind: BlockKind, text: str, *, page: int | None = None, box: Box | None = None
     ) -> TextBlock | None:
-        """Append a block; None where nothing visible is in it."""
+        """Append a block; None where nothing visible is in it.
+
+        Raises:
+            DocumentFailed: cause "too_much_text".
+        """
         text = clean(text)
         if not text:
             return None
@@ -58,6 +59,9 @@ class TextBuilder:
             separator = "\n" if kind == self._blocks[-1].kind and kind in ("list_item", "table_row") else "\n\n"
             self._parts.append(separator)
             self._length += len(separator)
+        if self._length + len(text) > self._max_characters:
+            limit = f"{self._max_characters / 1e6:g} million characters"
+            raise DocumentFailed("too_much_text", f"The document holds more than {limit} of text.")
         block = TextBlock(
             kind=kind,
             text=text,

@@ -1,6 +1,5 @@
 """Plain text and Markdown: bytes to characters, paragraphs to blocks."""
 
-import codecs
 import re
 from collections.abc import Iterator, Sequence
 
@@ -10,52 +9,29 @@ from markdown_it.token import Token
 from contracts.errors import DocumentFailed
 from contracts.media import MARKDOWN
 from ingest.extraction.text_builder import TextBuilder
-from ingest.extraction.types import BlockKind
+from ingest.extraction.text_encoding import decoded
+from ingest.extraction.types import BlockKind, ExtractionLimits
 from ingest.extraction.wire import Finished
 
-# UTF-32 first: its little-endian mark begins with that of UTF-16.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n\s*")
+# Quotations and lists inside each other; the parser takes some of Python's stack for each.
+_DEEPEST = 60
 BULLET = re.compile(r"\s*(?:[-*+•‣▪◦–]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+")
 
 
-def read_text(data: bytes, content_type: str) -> Finished:
+def read_text(data: bytes, content_type: str, limits: ExtractionLimits) -> Finished:
     """Text of a file without layout.
 
     Raises:
         DocumentFailed: cause "empty" where nothing visible is in it, "corrupt" where it is not text.
     """
     text = decoded(data)
-    builder = TextBuilder()
+    builder = TextBuilder(limits.max_characters)
     for kind, block in _markdown_blocks(text) if content_type == MARKDOWN else _plain_blocks(text):
         builder.add(kind, block)
     if not builder.blocks:
         raise DocumentFailed("empty", "The file holds no text.")
     return Finished(text=builder.build())
-
-
-def decoded(data: bytes) -> str:
-    """Characters of a text file: by its byte order mark, else UTF-8, else Windows-1252 (which reads anything).
-
-    Raises:
-        DocumentFailed: cause "corrupt": the bytes are not what their mark says.
-    """
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
-    if encoding is not None:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError as exc:
-            raise DocumentFailed("corrupt", "The text is damaged: its bytes do not match its encoding.") from exc
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
 
 
 def _plain_blocks(text: str) -> Iterator[tuple[BlockKind, str]]:
@@ -75,15 +51,21 @@ def _plain_blocks(text: str) -> Iterator[tuple[BlockKind, str]]:
 
 
 def _markdown_blocks(text: str) -> Iterator[tuple[BlockKind, str]]:
+    tokens = MarkdownIt("commonmark", {"maxNesting": _DEEPEST}).enable("table").parse(text)
+    if any(token.nesting > 0 and token.level + 1 >= _DEEPEST for token in tokens):
+        yield from _plain_blocks(text)  # the parser drops what is nested deeper
+        return
     kind: BlockKind = "paragraph"
     list_depth = 0
     cells: list[str] = []
-    for token in MarkdownIt("commonmark").enable("table").parse(text):
+    number = ""  # of the item of a numbered list that begins
+    for token in tokens:
         match token.type:
             case "heading_open":
                 kind = "heading"
             case "list_item_open":
                 list_depth += 1
+                number = f"{token.info}{token.markup} " if token.info else ""
             case "list_item_close":
                 list_depth -= 1
             case "tr_open":
@@ -96,7 +78,8 @@ def _markdown_blocks(text: str) -> Iterator[tuple[BlockKind, str]]:
                 cells.append(_words(token.children or ()))
             case "inline":
                 shown: BlockKind = "list_item" if list_depth and kind == "paragraph" else kind
-                yield shown, _words(token.children or ())
+                yield shown, number + _words(token.children or ())
+                number = ""
             case "fence" | "code_block":
                 yield "paragraph", token.content
             case "heading_close" | "th_close" | "td_close":

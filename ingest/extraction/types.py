@@ -17,10 +17,15 @@ class ExtractionLimits(msgspec.Struct, frozen=True, kw_only=True):
         timeout_s: longest silence of the reader; it reports every page and every picture that is done.
         document_timeout_s: longest time for one document as a whole (a scan of 100 pages is slow, not stuck).
         memory_bytes: address space of the reading process (RLIMIT_AS), its libraries included.
-        max_pages: pages of a PDF.
+        max_pages: pages of a PDF or TIFF.
         max_pixels: pixels of one picture, as its header declares them.
+        max_document_pixels: pixels of all pictures that are decoded for one document.
+        max_characters: characters of a document's text.
+        max_output_bytes: everything that the reading process may answer about one document; pictures beyond it
+            are left out.
         max_uncompressed_bytes: sum of all parts of a DOCX, unpacked.
-        max_xml_bytes: sum of the XML parts of a DOCX, unpacked; a parsed tree takes about ten times as much.
+        max_xml_bytes: sum of the XML parts of a DOCX, unpacked, or a web page; a parsed tree takes about ten
+            times as much.
         max_zip_entries: parts of a DOCX.
         max_pictures: pictures taken out of one document; the rest is left out.
         ocr_languages: Tesseract's names of the languages to read, joined by '+'.
@@ -31,11 +36,21 @@ class ExtractionLimits(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int = 1024**3
     max_pages: int = 300
     max_pixels: int = 40_000_000
+    max_document_pixels: int = 1_000_000_000
+    max_characters: int = 5_000_000
+    max_output_bytes: int = 200_000_000
     max_uncompressed_bytes: int = 200_000_000
     max_xml_bytes: int = 40_000_000
     max_zip_entries: int = 5_000
     max_pictures: int = 500
     ocr_languages: str = "eng"
+
+
+class Paragraph(msgspec.Struct, frozen=True):
+    """Words that OCR sees as one paragraph; `box` in fractions of the picture or page."""
+
+    text: str
+    box: Box
 
 
 class TextBlock(msgspec.Struct, frozen=True, kw_only=True):

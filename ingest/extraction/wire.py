@@ -8,19 +8,25 @@ from typing import Literal
 
 import msgspec
 
-from ingest.extraction.types import ExtractedPicture, ExtractedText, ExtractionLimits
+from ingest.extraction.types import ExtractedPicture, ExtractedText, ExtractionLimits, Paragraph
 
 HEADER = struct.Struct(">Q")
-FRAME_LIMIT_BYTES = 1024**3
+# What an answer's small frames (progress, failures, the last one) may take of its `max_output_bytes`.
+SPARE_BYTES = 64 * 1024
 
 
 class Request(msgspec.Struct, frozen=True, tag=True):
-    """Read one document."""
+    """Read one document.
+
+    Args:
+        words: what OCR found on pages of this document before, by page from 1: these are not looked at again.
+    """
 
     want: Literal["text", "pictures"]
     content_type: str
     limits: ExtractionLimits
     data: bytes
+    words: dict[int, tuple[Paragraph, ...]] = {}
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
@@ -29,6 +35,13 @@ class Started(msgspec.Struct, frozen=True, tag=True):
 
 class Progress(msgspec.Struct, frozen=True, tag=True):
     """Another page is done."""
+
+
+class WordsRead(msgspec.Struct, frozen=True, tag=True):
+    """OCR is done with a page, the `page`th from 1."""
+
+    page: int
+    paragraphs: tuple[Paragraph, ...]
 
 
 class PictureFound(msgspec.Struct, frozen=True, tag=True):
@@ -62,7 +75,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     detail: str | None = None
 
 
-Reply = Started | Progress | PictureFound | Finished | Failed
+Reply = Started | Progress | WordsRead | PictureFound | Finished | Failed
 
 
 def frame(message: Request | Reply) -> bytes:

@@ -3,21 +3,18 @@
 Headers, footers, footnotes and comments are not read.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from docx.document import Document
 from docx.oxml.ns import qn
 from lxml.etree import _Element
 
-from contracts.errors import DocumentFailed
 from ingest.extraction.captions import is_caption, is_picture_caption
-from ingest.extraction.pictures import finished, is_decoration, is_flat, open_picture
+from ingest.extraction.picture_tray import PictureTray
 from ingest.extraction.text_builder import TextBuilder, clean
 from ingest.extraction.types import BlockKind, ExtractionLimits, TextBlock
-from ingest.extraction.wire import Finished, PictureFound, Reply
-from ingest.extraction.word_package import open_docx
+from ingest.extraction.wire import Finished, Reply
+from ingest.extraction.word_package import WordPackage
 
 _PARAGRAPH, _TABLE, _ROW, _CELL = qn("w:p"), qn("w:tbl"), qn("w:tr"), qn("w:tc")
 _TEXT_BOX = qn("w:txbxContent")
@@ -51,11 +48,11 @@ class PlacedPicture:
 class _Walk:
     """One pass over the body, in order; gathers text and the places of pictures."""
 
-    def __init__(self, document: Document) -> None:
-        self.builder = TextBuilder()
+    def __init__(self, package: WordPackage, limits: ExtractionLimits) -> None:
+        self.builder = TextBuilder(limits.max_characters)
         self.pictures: list[PlacedPicture] = []
-        self._styles = _style_names(document)
-        self._walk(document.element.body)
+        self._styles = _style_names(package.styles())
+        self._walk(package.body())
 
     def _walk(self, parent: _Element) -> None:
         for element in parent:
@@ -97,7 +94,7 @@ def read_text(data: bytes, limits: ExtractionLimits) -> Finished:
     Raises:
         DocumentFailed: it cannot be opened.
     """
-    return Finished(text=_Walk(open_docx(data, limits)).builder.build())
+    return Finished(text=_Walk(WordPackage(data, limits), limits).builder.build())
 
 
 def read_pictures(data: bytes, limits: ExtractionLimits) -> Iterator[Reply]:
@@ -106,33 +103,15 @@ def read_pictures(data: bytes, limits: ExtractionLimits) -> Iterator[Reply]:
     Raises:
         DocumentFailed: it cannot be opened.
     """
-    document = open_docx(data, limits)
-    walk = _Walk(document)
-    seen: set[bytes] = set()
-    n_found = left_out = 0
+    package = WordPackage(data, limits)
+    walk = _Walk(package, limits)
+    tray = PictureTray(limits)
     for placed in walk.pictures:
-        relation = document.part.rels.get(placed.relation)
-        if relation is None or relation.is_external:
-            continue
-        blob: bytes = relation.target_part.blob
-        digest = hashlib.sha256(blob).digest()
-        if digest in seen:
-            continue
-        seen.add(digest)
-        try:
-            image = open_picture(blob, limits.max_pixels)
-        except DocumentFailed:
-            left_out += 1
-            continue
-        if is_decoration(*image.size) or is_flat(image):
-            continue
-        if n_found == limits.max_pictures:
-            left_out += 1
+        if package.is_external(placed.relation):
             continue
         caption, anchor = _caption_and_anchor(placed, walk.builder.blocks)
-        yield PictureFound(picture=finished(image, ordinal=n_found, anchor=anchor, caption=caption))
-        n_found += 1
-    yield Finished(left_out=left_out)
+        yield from tray.add(package.related(placed.relation), anchor=anchor, caption=caption)
+    yield Finished(left_out=tray.left_out)
 
 
 def _caption_and_anchor(placed: PlacedPicture, blocks: list[TextBlock]) -> tuple[str | None, int]:
@@ -153,11 +132,11 @@ def _may_be_of_picture(text: str) -> bool:
     return is_picture_caption(text) or not is_caption(text)
 
 
-def _style_names(document: Document) -> dict[str, str]:
+def _style_names(styles: _Element | None) -> dict[str, str]:
     """Style names by id: Word translates ids, but no names of built-in styles. A style's base counts too."""
     names: dict[str, str] = {}
     bases: dict[str, str] = {}
-    for style in document.styles.element.iter(qn("w:style")):
+    for style in styles.iter(qn("w:style")) if styles is not None else ():
         identity = style.get(qn("w:styleId"), "")
         name, base = style.find(qn("w:name")), style.find(qn("w:basedOn"))
         names[identity] = name.get(qn("w:val"), "").lower() if name is not None else ""

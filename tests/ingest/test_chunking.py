@@ -13,7 +13,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from contracts.documents import Box
 from ingest.chunking import Chunk, chunk
 from ingest.extraction.text_builder import TextBuilder
-from ingest.extraction.types import ExtractedText
+from ingest.extraction.types import ExtractedText, ExtractionLimits
 
 KINDS = st.sampled_from(["heading", "paragraph", "list_item", "table_row", "caption", "ocr"])
 WORDS = st.lists(
@@ -28,7 +28,7 @@ def count(text: str) -> int:
 
 
 def document(blocks: list[tuple[str, list[str], int]]) -> ExtractedText:
-    builder = TextBuilder()
+    builder = TextBuilder(5_000_000)
     for kind, words, page in blocks:
         builder.add(kind, " ".join(words), page=page, box=Box(0.1, 0.2, 0.9, 0.2 + 0.1 * page))
     return builder.build()
@@ -92,6 +92,22 @@ def test_table_rows_that_fit_into_a_chunk_are_never_cut(blocks: list[tuple[str, 
             assert any(c.char_start <= block.char_start and block.char_end <= c.char_end for c in found)
 
 
+@given(blocks=BLOCKS)
+def test_heading_stands_in_one_chunk_with_the_beginning_of_what_follows(
+    blocks: list[tuple[str, list[str], int]],
+):
+    text = document(blocks)
+    found = chunk(text, count, min_tokens=MIN, max_tokens=MAX)
+
+    for before, heading, after in zip((None, *text.blocks), text.blocks, text.blocks[1:], strict=False):
+        alone = before is None or before.kind != "heading"
+        if heading.kind != "heading" or not alone or after.kind in ("heading", "table_row"):
+            continue
+        if count(heading.text) <= (MAX - MIN) // 4:
+            [holder] = [c for c in found if c.char_start <= heading.char_start < c.char_end]
+            assert holder.char_end > after.char_start
+
+
 def test_document_without_text_has_no_chunks():
     assert chunk(ExtractedText(text="", blocks=()), count) == []
 
@@ -136,12 +152,35 @@ def test_long_paragraph_is_cut_between_sentences():
 
 
 def test_words_without_any_space_are_cut_as_well():
-    builder = TextBuilder()
+    builder = TextBuilder(5_000_000)
     builder.add("paragraph", "字" * 1000)
     found = chunk(builder.build(), len, min_tokens=MIN, max_tokens=MAX)
 
     assert "".join(c.text for c in found) == "字" * 1000
     assert max(len(c.text) for c in found) <= MAX
+
+
+def test_word_that_the_tokenizer_does_not_know_is_cut_by_its_length():
+    [*_, last] = found = chunk(document([("paragraph", ["x" * 100_000], 1)]), lambda text: len(text.split()))
+
+    assert all(300 * 16 <= len(c.text) <= 500 * 16 for c in found[:-1])
+    assert last.char_end == 100_000
+
+
+def test_block_of_a_megabyte_is_counted_a_few_times_and_not_once_a_chunk():
+    counted = 0
+
+    def counting(text: str) -> int:
+        nonlocal counted
+        counted += len(text)
+        return len(text.split())
+
+    text = document([("paragraph", words(200_000), 1)])
+    found = chunk(text, counting)
+
+    assert "".join("".join(c.text.split()) for c in found) == "".join(text.text.split())
+    assert all(300 <= len(c.text.split()) <= 500 for c in found[:-1])
+    assert counted < 40 * len(text.text)
 
 
 def test_page_and_box_are_those_of_the_page_that_most_of_the_chunk_stands_on():
@@ -152,7 +191,7 @@ def test_page_and_box_are_those_of_the_page_that_most_of_the_chunk_stands_on():
 
 
 def test_box_goes_around_all_blocks_of_the_chunk():
-    builder = TextBuilder()
+    builder = TextBuilder(5_000_000)
     builder.add("paragraph", "left", page=1, box=Box(0.1, 0.1, 0.4, 0.2))
     builder.add("paragraph", "right", page=1, box=Box(0.6, 0.3, 0.9, 0.4))
 
@@ -190,7 +229,7 @@ def test_samples_are_chunked_without_loss():
 
     root = Path(__file__).resolve().parents[2] / "samples"
     for path in sorted(root.glob("*.md")):
-        text = read_text(path.read_bytes(), MARKDOWN).text
+        text = read_text(path.read_bytes(), MARKDOWN, ExtractionLimits()).text
         assert text is not None
         found = chunk(text, count, min_tokens=60, max_tokens=100)
         assert "".join("".join(c.text.split()) for c in found) == "".join(text.text.split())

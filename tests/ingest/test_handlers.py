@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pytest
@@ -17,13 +18,21 @@ from contracts.halves import Half, HalfReady
 from contracts.keys import half_key, object_key, picture_key, thumbnail_key
 from contracts.space import TextRole
 from contracts.tensors import PRIORITY_BULK, PRIORITY_UPLOAD
+from contracts.topics import Stage
 from contracts.trace import TraceContext
+from ingest.embedding.checkpoint import Checkpoints
+from ingest.embedding.counting import EmbeddingCounts
+from ingest.embedding.shared_batches import Pace
+from ingest.embedding.spaces import SpaceVectors
+from ingest.embedding.vector_cache import NoVectorCache, VectorCache
 from ingest.extraction.run import Extractor
-from ingest.image_handler import ImageHandler
+from ingest.halves import SpaceEncoder
+from ingest.image_handler import ImageHandler, PictureReader
 from ingest.patience import Patience
-from ingest.text_handler import TextHandler
+from ingest.text_handler import TextHandler, TextReader
 from ingest.work import Work
 from runtime.object_store import ObjectStore
+from runtime.telemetry import Metrics
 from tests.ingest.samples import IMAGE_DIM, TEXT_DIM, VERSION, space, vector
 
 TRACE = TraceContext("a" * 32, "b" * 16)
@@ -45,6 +54,12 @@ class NamedVectors:
 
     def prepare_picture(self, image: Image.Image) -> NDArray[np.uint8]:
         return np.asarray(image.resize((self.image_size, self.image_size)), dtype=np.uint8)
+
+    async def texts_at_once(self, *, timeout_s: float) -> int:
+        return 64
+
+    async def pictures_at_once(self, *, timeout_s: float) -> int:
+        return 64
 
     async def embed_texts(
         self,
@@ -76,6 +91,19 @@ class NamedVectors:
             raise DependencyDown("triton")
 
 
+E = TypeVar("E", bound=SpaceEncoder)
+
+
+class Wanted(Generic[E]):
+    """Encoders of live spaces that do not change."""
+
+    def __init__(self, *encoders: E) -> None:
+        self.encoders = encoders
+
+    async def wanted(self, document: FileAdded) -> Sequence[E]:
+        return [e for e in self.encoders if document.space_id in (None, e.space.space_id)]
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
     return ObjectStore.from_url(f"file://{tmp_path}/objects")
@@ -87,12 +115,27 @@ async def reader() -> AsyncIterator[Extractor]:
         yield extractor
 
 
-def text_handler(store: ObjectStore, reader: Extractor, encoder: NamedVectors) -> TextHandler:
-    return TextHandler(store, reader, encoder, patience=_quick(), batch=4, embed_timeout_s=5)
+def text_handler(store: ObjectStore, reader: TextReader, *encoders: NamedVectors) -> TextHandler:
+    vectors, checkpoints = embedding(store, "text")
+    return TextHandler(
+        store, reader, Wanted(*encoders), vectors, checkpoints, patience=_quick(), embed_timeout_s=5
+    )
 
 
-def image_handler(store: ObjectStore, reader: Extractor, encoder: NamedVectors) -> ImageHandler:
-    return ImageHandler(store, reader, encoder, patience=_quick(), embed_timeout_s=5)
+def image_handler(store: ObjectStore, reader: PictureReader, *encoders: NamedVectors) -> ImageHandler:
+    vectors, checkpoints = embedding(store, "image")
+    return ImageHandler(
+        store, reader, Wanted(*encoders), vectors, checkpoints, patience=_quick(), embed_timeout_s=5
+    )
+
+
+def embedding(
+    store: ObjectStore, stage: Stage, *, cache: VectorCache | None = None, pace: Pace | None = None
+) -> tuple[SpaceVectors[Any, Any], Checkpoints]:
+    """What a handler is given besides its encoders; by default nothing is remembered and four rows make a call."""
+    counts = EmbeddingCounts(Metrics(), stage)
+    vectors: SpaceVectors[Any, Any] = SpaceVectors(cache or NoVectorCache(), counts, pace or Pace(4, 4))
+    return vectors, Checkpoints(store, counts, every_s=60.0)
 
 
 def _quick() -> Patience:

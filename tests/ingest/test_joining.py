@@ -68,6 +68,12 @@ def test_the_item_set_carries_the_documents_own_names() -> None:
     assert (found.content_type, found.added_ms, found.space_id) == ("application/pdf", 5, SPACE.space_id)
 
 
+def test_the_item_set_carries_who_may_see_the_document() -> None:
+    restricted = msgspec.structs.replace(document(), readers=("board", "staff"))
+    assert join(SPACE, text_half(chunk(0), of=restricted), None, "g").readers == ("board", "staff")
+    assert join(SPACE, None, image_half(picture(0), of=restricted), "g").readers == ("board", "staff")
+
+
 def test_a_document_with_neither_text_nor_picture_fails_with_a_reason() -> None:
     with pytest.raises(DocumentFailed, match="Neither text nor pictures") as caught:
         join(SPACE, text_half(), image_half(), "g")

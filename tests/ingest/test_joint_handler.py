@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -8,12 +9,13 @@ from hypothesis import strategies as st
 
 from contracts.codec import decode
 from contracts.documents import Delayed, FileAdded
-from contracts.errors import DependencyDown
+from contracts.errors import DependencyDown, SpaceMismatch
 from contracts.generations import Generation, GenerationState
 from contracts.halves import Half, Picture, TextChunk
 from contracts.ids import shard_of
 from contracts.items import IndexUpdate, ItemSet
 from contracts.keys import item_key, item_prefix
+from contracts.space import Space
 from contracts.status import StageEvent, fold
 from contracts.topics import DOCUMENT_STATUS, index_updates
 from contracts.trace import TraceContext
@@ -35,7 +37,7 @@ class KnownGenerations:
     def __init__(self, *generations: Generation) -> None:
         self.known = generations
 
-    async def all(self) -> tuple[Generation, ...]:
+    async def all(self, *, newest: bool = False) -> tuple[Generation, ...]:
         return self.known
 
 
@@ -47,6 +49,21 @@ class GoneInMemory:
         self.versions[tenant, doc_id] = version
 
 
+class KnownSpaces:
+    """The spaces whose models are there."""
+
+    def __init__(self, *spaces: Space) -> None:
+        self.known = {each.space_id: each for each in spaces}
+
+    def all(self) -> Mapping[str, Space]:
+        return self.known
+
+    def of(self, space_id: str) -> Space:
+        if space_id not in self.known:
+            raise SpaceMismatch(f"There are no models of the space {space_id}.")
+        return self.known[space_id]
+
+
 class World:
     """A store, a log and a joint updater between them, with what the embedders would have left there."""
 
@@ -55,11 +72,12 @@ class World:
         self.log = MemoryLog(n_partitions=2)
         self.clock = Clock()
         self.gone = GoneInMemory()
+        self.spaces = KnownSpaces(SPACE)
         self.generations = KnownGenerations(*(generations or (generation("g"),)))
 
     def handler(self) -> JointHandler:
         return JointHandler(
-            SPACE,
+            self.spaces,
             self.store,
             self.generations,
             self.gone,

@@ -91,7 +91,16 @@ class Noting:
 class Member:
     """One worker of the test's own group."""
 
-    def __init__(self, broker: str, group: str, name: str, handler: Noting, producer: KafkaProducer) -> None:
+    def __init__(
+        self,
+        broker: str,
+        group: str,
+        name: str,
+        handler: Noting,
+        producer: KafkaProducer,
+        *,
+        max_poll_interval_s: float = 60.0,
+    ) -> None:
         flow = RecordFlow(
             handler,
             producer,
@@ -104,7 +113,7 @@ class Member:
         self.stop = threading.Event()
         self.worker = Worker(
             "text",
-            GroupSource(broker, group, name, lanes_of("text")),
+            GroupSource(broker, group, name, lanes_of("text"), max_poll_interval_s=max_poll_interval_s),
             flow.carry,
             limits=Limits(),
             shutdown_s=5,
@@ -223,7 +232,7 @@ async def test_a_process_whose_place_was_taken_ends(broker: str, producer: Kafka
 async def test_long_work_does_not_cost_the_membership(
     broker: str, producer: KafkaProducer, collection: str, publish: Callable[[str], Awaitable[int]]
 ) -> None:
-    """Longer than the 6 s after which a group gives a silent member up."""
+    """Longer than the 6 s after which a group gives up a member that is silent, or that does not poll."""
 
     async def slowly(_: Work) -> None:
         end = time.monotonic() + 7
@@ -232,7 +241,7 @@ async def test_long_work_does_not_cost_the_membership(
 
     handler = Noting(collection, slowly)
     await publish("long")
-    async with Member(broker, collection, "m", handler, producer).running() as member:
+    async with Member(broker, collection, "m", handler, producer, max_poll_interval_s=6.0).running() as member:
         await eventually(lambda: handler.names() == {"long"})
         assert member.worker.readiness()[0]
     assert len(handler.works) == 1

@@ -34,7 +34,7 @@ from ingest.picture_captions import PictureCaptions, stands_alone
 from runtime.object_store import ObjectStore
 from tests.ingest.extraction import making
 from tests.ingest.samples import IMAGE_DIM, TEXT_DIM, chunk, image_half, picture, space, text_half, vector
-from tests.ingest.test_handlers import NamedVectors, png, stored_half, uploaded, work
+from tests.ingest.test_handlers import NamedVectors, Wanted, embedding, png, stored_half, uploaded, work
 
 SPACE = space()
 QUICK = Patience(budget_s=0.05, first_wait_s=0.001)
@@ -79,8 +79,11 @@ def handler(
     store: ObjectStore, reader: Extractor, captioner: ColourNames, encoder: NamedVectors | None = None
 ) -> ImageHandler:
     vectors = encoder or NamedVectors()
-    captions = PictureCaptions(captioner, vectors, patience=QUICK, timeout_s=5)
-    return ImageHandler(store, reader, NamedVectors(), patience=QUICK, embed_timeout_s=5, captions=captions)
+    captions = PictureCaptions(captioner, patience=QUICK, timeout_s=5)
+    parts = embedding(store, "image")
+    return ImageHandler(
+        store, reader, Wanted(vectors), *parts, patience=QUICK, embed_timeout_s=5, captions=captions
+    )
 
 
 async def captioned(store: ObjectStore, reader: Extractor, name: str, data: bytes) -> list[MachineCaption | None]:

@@ -348,3 +348,46 @@ async def test_partitions_that_come_back_are_read_from_the_last_commit() -> None
         proceed.set()
         await eventually(worker.done)
     assert all(states(log, doc_id)[-1] == "done" for doc_id in ids)
+
+
+async def test_polling_goes_on_while_every_place_is_taken_by_a_long_document() -> None:
+    log, clock, proceed = MemoryLog(), Clock(), asyncio.Event()
+
+    async def wait(work: Work) -> Outcome:
+        await proceed.wait()
+        return Outcome()
+
+    handler = Planned(wait)
+    add(log, "a", "b", "c")
+    async with RunningWorker(log, handler, clock, limits=Limits(2)) as running:
+        await eventually(lambda: len(handler.seen) == 2)
+        await running.turn(20)
+        assert len(handler.seen) == 2
+        proceed.set()
+        await eventually(running.done)
+    assert len(handler.seen) == 3
+
+
+async def test_polling_goes_on_while_the_last_documents_end_and_nothing_new_begins() -> None:
+    log, clock, proceed = MemoryLog(), Clock(), asyncio.Event()
+
+    async def wait(work: Work) -> Outcome:
+        await proceed.wait()
+        return Outcome()
+
+    handler = Planned(wait)
+    running = RunningWorker(log, handler, clock, limits=Limits(2))
+    async with running:
+        add(log, "a", "b", "c")
+        await eventually(lambda: len(handler.seen) == 2)
+
+        async def end_later() -> None:
+            await running.turn(10)
+            add(log, "d")
+            await running.turn(10)
+            proceed.set()
+
+        ending = asyncio.create_task(end_later())
+    await ending
+    assert len(handler.seen) == 2
+    assert sum(log.groups[running.group].values()) == 2

@@ -1,10 +1,14 @@
 """Tesseract: its presence, and what becomes of words that it is not sure of."""
 
+import re
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from contracts.errors import ConfigurationError
 from contracts.media import PNG
-from ingest.extraction import Extractor, require_tesseract
+from ingest.extraction import ExtractionLimits, Extractor, require_tesseract
 from ingest.extraction.ocr import read_words
 from tests.ingest.extraction.making import encoded, written
 
@@ -37,3 +41,25 @@ def test_words_below_the_confidence_are_left_out():
 
     assert [p.text for p in read_words(image, "eng", confidence=60.0)] == ["Harbour office"]
     assert read_words(image, "eng", confidence=100.0) == []
+
+
+def language_data() -> Path:
+    """The folder of Tesseract's languages."""
+    listing = subprocess.run(["tesseract", "--list-langs"], capture_output=True, text=True, check=True)
+    found = re.search(r'in "([^"]+)"', listing.stdout)
+    assert found is not None
+    return Path(found[1])
+
+
+async def test_languages_are_those_of_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A language that only this test knows, made of the English one: it is read with it, and with no other."""
+    for name, source in (("tlh.traineddata", "eng.traineddata"), ("configs", "configs")):
+        (tmp_path / name).symlink_to(language_data() / source)
+    monkeypatch.setenv("TESSDATA_PREFIX", str(tmp_path))
+    data = encoded(written(["Harbour office"], 700, 300))
+
+    require_tesseract("tlh")
+    async with Extractor(ExtractionLimits(ocr_languages="tlh")) as extractor:
+        assert (await extractor.extract_text(data, PNG)).text == "Harbour office"
+    with pytest.raises(ConfigurationError):
+        require_tesseract("eng")

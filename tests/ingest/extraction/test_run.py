@@ -11,8 +11,9 @@ import psutil
 import pytest
 
 from contracts.errors import DocumentFailed
-from contracts.media import PDF, PNG, TEXT
+from contracts.media import PDF, PNG, TEXT, TIFF
 from ingest.extraction import ExtractionLimits, Extractor
+from ingest.extraction.wire import SPARE_BYTES
 from tests.ingest.extraction.making import black_png, encoded, pdf, picture, scan, written
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -202,3 +203,28 @@ def _group(pid: int) -> int | None:
         return os.getpgid(pid)
     except ProcessLookupError:
         return None
+
+
+async def test_pictures_beyond_the_limit_of_an_answer_are_left_out():
+    pages = [picture(seed, 600, 400) for seed in range(8)]
+    data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    async with Extractor() as extractor:
+        everything = await extractor.extract_pictures(data, TIFF)
+    limit = SPARE_BYTES + sum(len(p.data) + len(p.thumbnail) + 200 for p in everything[:3])
+    async with Extractor(ExtractionLimits(max_output_bytes=limit)) as extractor:
+        some = await extractor.extract_pictures(data, TIFF)
+
+    assert len(everything) == 8
+    assert some == everything[:3]
+
+
+async def test_text_beyond_the_limits_is_refused():
+    words = b"word " * 100_000
+    async with Extractor(ExtractionLimits(max_characters=400_000)) as extractor:
+        with pytest.raises(DocumentFailed, match=r"more than 0\.4 million characters") as characters:
+            await extractor.extract_text(words, TEXT)
+    async with Extractor(ExtractionLimits(max_output_bytes=600_000)) as extractor:
+        with pytest.raises(DocumentFailed, match=r"exceed 0\.6 MB") as answered:
+            await extractor.extract_text(words, TEXT)
+        assert (await extractor.extract_text(b"next", TEXT)).text == "next"
+    assert {characters.value.cause, answered.value.cause} == {"too_much_text"}

@@ -48,7 +48,7 @@ def test_cleaned_text_is_normal_printable_and_stays_as_it_is(text: str):
 @settings(deadline=None)
 @given(st.lists(st.tuples(KINDS, st.text())))
 def test_offsets_of_blocks_hold_in_the_text_and_only_white_space_lies_between(parts: list[tuple[str, str]]):
-    builder = TextBuilder()
+    builder = TextBuilder(5_000_000)
     for kind, text in parts:
         builder.add(kind, text)
     built = builder.build()

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.errors import DocumentFailed
 from contracts.media import MARKDOWN, TEXT
-from ingest.extraction.text_file import decoded
+from ingest.extraction.text_encoding import decoded
 from tests.ingest.extraction.making import read_pictures, read_text
 
 GREETING = "Grüße aus Łódź"
@@ -23,6 +23,37 @@ def test_big_endian_utf_16_is_read():
 
 def test_text_of_old_windows_programs_is_read():
     assert decoded("Größe: 5 € “netto”".encode("cp1252")) == "Größe: 5 € “netto”"
+
+
+@pytest.mark.parametrize(
+    ("words", "encoding"),
+    [
+        ("Größe und Gewicht der Bücher überraschten die Käufer.", "iso-8859-15"),
+        ("Příliš žluťoučký kůň úpěl ďábelské ódy.", "iso-8859-2"),
+        ("Zażółć gęślą jaźń, a potem pójdź do łodzi.", "cp1250"),
+        ("Съешь ещё этих мягких французских булок.", "cp1251"),
+        ("Съешь ещё этих мягких французских булок.", "koi8-r"),
+        ("Το ποτάμι κυλάει ήσυχα δίπλα στο παλιό χωριό.", "iso-8859-7"),
+        ("הספינה הגיעה לנמל בשעת בוקר מוקדמת.", "cp1255"),
+        ("وصلت السفينة إلى الميناء في الصباح الباكر.", "cp1256"),
+        ("船は早朝に港に着き、水夫たちは岸に降りた。", "shift_jis"),
+        ("船は早朝に港に着き、水夫たちは岸に降りた。", "iso-2022-jp"),
+        ("船在清晨抵达港口，水手们上岸。", "gb18030"),
+        ("船在清晨抵達港口，水手們上岸。", "big5"),
+        ("배는 이른 아침에 항구에 도착했다.", "euc-kr"),
+        ("The ship came in early.", "utf-16-le"),
+        ("The ship came in early.", "utf-16-be"),
+    ],
+)
+def test_encoding_without_a_mark_is_detected(words: str, encoding: str):
+    assert decoded(words.encode(encoding)) == words
+
+
+def test_utf_8_that_was_cut_inside_a_letter_or_damaged_in_one_stays_utf_8():
+    data = ("Größe, Länge, Höhe, Tür " * 4).encode()
+
+    assert decoded(data[:-6]).startswith("Größe, Länge")
+    assert decoded(data.replace(b"L\xc3", b"L\xf3", 1)).startswith("Größe, L\ufffd")
 
 
 def test_text_that_contradicts_its_mark_is_corrupt():
@@ -87,3 +118,16 @@ tie --twice
 
 def test_markdown_has_no_pictures_because_addresses_are_not_fetched():
     assert read_pictures(b"![x](http://127.0.0.1:9/x.png)", MARKDOWN) == []
+
+
+def test_items_of_a_numbered_markdown_list_keep_their_numbers():
+    text = read_text(b"3. oil the lock\n4. turn the key\n\n- a bell\n", MARKDOWN)
+
+    assert [block.text for block in text.blocks] == ["3. oil the lock", "4. turn the key", "a bell"]
+    assert {block.kind for block in text.blocks} == {"list_item"}
+
+
+def test_markdown_nested_deeper_than_its_parser_goes_is_read_as_plain_text():
+    deep = b"".join(b" " * (2 * n) + b"- item\n" for n in range(70)) + b" " * 140 + b"- innermost\n"
+
+    assert "innermost" in read_text(deep, MARKDOWN).text
