@@ -10,39 +10,42 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 
 from contracts.generations import Generation
-from contracts.search import CPU_GROUP, PRIMARY_GROUP
 from encoding.encoder import Encoder
-from encoding.opening import open_encoder
+from encoding.opening import open_encoders
 from gateway.clients.answer_cache import RedisAnswerCache
 from gateway.clients.generation_watch import GenerationWatch
 from gateway.clients.generators import ExtractiveGenerator, GeneratorChoice
+from gateway.clients.key_file import Keys
+from gateway.clients.letter_desk import KafkaLetterDesk
 from gateway.clients.llama import LlamaGenerator
 from gateway.clients.meter import PrometheusMeter
+from gateway.clients.quotas import Quotas
 from gateway.clients.readiness import ReadinessCheck
 from gateway.clients.reply_bus import ReplyBus
+from gateway.clients.shadow_search import shadow_search
+from gateway.clients.spaces import OpenedSpaces
 from gateway.clients.status_fold import StatusFold
 from gateway.clients.touches import KafkaTouches
 from gateway.core.clock import Clock
-from gateway.core.hedging import HedgeAllowance
 from gateway.core.links import Links
-from gateway.core.policy import DISTILLED, FULL
-from gateway.core.shard_health import ShardHealth
 from gateway.core.signing import UrlSigner
+from gateway.experiments import open_experiments
 from gateway.flows.answer import AnswerFlow
 from gateway.flows.ask_once import ask_once, probe_request
 from gateway.flows.chat import ChatFlow
+from gateway.flows.dead_letters import DeadLetters
 from gateway.flows.documents import Documents
 from gateway.flows.embeddings import EmbeddingsFlow
-from gateway.flows.encode import EncodeQuery
 from gateway.flows.pictures import PictureReader
-from gateway.flows.scatter import AskShards
-from gateway.flows.search import SearchFlow
 from gateway.routes import (
     answers,
     api_docs,
     chat,
+    dead_letters,
     documents,
     embeddings,
+    experiments,
+    feedback,
     health,
     media,
     models,
@@ -53,6 +56,8 @@ from gateway.routes import (
 from gateway.routes.api_keys import RequireKey
 from gateway.routes.guards import WRITE_HEADER, BodyLimit, Guards
 from gateway.routes.middleware import TRACE_HEADER, RequestContext
+from gateway.routes.quotas import CountRequests
+from gateway.searching import open_search, preferred_group
 from gateway.services import Limits, Services
 from gateway.settings import GatewaySettings
 from runtime.breaker import CircuitBreaker
@@ -71,6 +76,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     embeddings.router,
     models.router,
     documents.router,
+    dead_letters.router,
+    experiments.router,
+    feedback.router,
     media.router,
     playground.router,
     api_docs.router,
@@ -99,7 +107,8 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
     async with AsyncExitStack() as closing:
         triton = TritonClient(settings.triton_url)
         closing.push_async_callback(triton.close)
-        encoder = await closing.enter_async_context(open_encoder(triton, settings))
+        encoders = await closing.enter_async_context(open_encoders(triton, settings))
+        spaces = OpenedSpaces(encoders, clock)
         cache = RedisAnswerCache(
             settings.redis_url,
             metrics,
@@ -107,37 +116,74 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             kept_s=settings.cache_kept_s,
         )
         closing.push_async_callback(cache.close)
+        quotas = Quotas(
+            settings.redis_url,
+            metrics,
+            clock,
+            requests_per_minute=settings.requests_per_minute,
+            tokens_per_minute=settings.tokens_per_minute,
+        )
+        closing.push_async_callback(quotas.close)
         bus = await closing.enter_async_context(
             ReplyBus(settings.kafka_bootstrap, settings.ordinal, metrics, max_open=settings.max_searches).running()
         )
 
         async def is_ready(generation: Generation) -> bool:
-            probe = probe_request(generation, encoder.space)
+            await spaces.answers(generation)
+            probe = probe_request(generation, spaces.of(generation.space_id).space)
             return len(await ask_once(bus, generation, probe, timeout_s=_PROBE_TIMEOUT_S)) == generation.n_shards
 
         generations = await closing.enter_async_context(
             GenerationWatch(
                 settings.kafka_bootstrap,
-                encoder.space,
+                spaces.ids,
                 wanted=settings.generation,
                 remembered=Path(settings.status_db).with_suffix(".generation.json"),
                 is_ready=is_ready,
             ).running()
         )
+
+        def encoder() -> Encoder:
+            return spaces.current_encoder(generations)
+
         secret = settings.link_secret or secrets.token_urlsafe(32)
         links = Links(UrlSigner(secret.encode()), clock)
         meter = PrometheusMeter(metrics)
         producer = KafkaProducer(settings.kafka_bootstrap, f"{settings.process}-door")
         closing.push_async_callback(asyncio.to_thread, producer.close)
         touches = await closing.enter_async_context(KafkaTouches(producer, metrics, clock).running())
-        search_flow = _search_flow(settings, encoder, bus, cache, generations, links, meter, touches, clock)
+        search_flow = open_search(settings, spaces, bus, cache, generations, links, meter, touches, clock)
+        shadows = shadow_search(
+            settings.budgets(),
+            preferred_group=preferred_group(settings),
+            spaces=spaces,
+            bus=bus,
+            generations=generations,
+            links=links,
+            clock=clock,
+        )
+        on_trial = await closing.enter_async_context(
+            open_experiments(
+                settings,
+                secret=secret.encode(),
+                searches=search_flow,
+                shadows=shadows,
+                producer=producer,
+                metrics=metrics,
+                clock=clock,
+                spaces=spaces,
+                generations=generations,
+            )
+        )
         generators = GeneratorChoice(
             triton, LlamaGenerator(triton), ExtractiveGenerator(encoder), monotonic_s=clock.monotonic_s
         )
         # One for whatever writes: a language model that fails for one route fails for the other.
         breaker = CircuitBreaker("generator", failures=3, reset_s=10.0, clock=clock.monotonic_s)
         pictures = PictureReader(encoder, max_bytes=settings.max_picture_bytes)
-        check = ReadinessCheck(bus, generations, triton, cache, encoder.models)
+        # Embeddings go by the names of models, and the plain names are those of the first space.
+        first_pictures = PictureReader(lambda: encoders.first, max_bytes=settings.max_picture_bytes, at_once=1)
+        check = ReadinessCheck(bus, generations, triton, cache, lambda current: spaces.encoder_of(current).models)
         await cache.ping()
 
         store = ObjectStore.from_url(settings.object_store_url)
@@ -148,6 +194,7 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         )
         status.start()
         closing.push_async_callback(asyncio.to_thread, status.stop)
+        desk = KafkaLetterDesk(settings.kafka_bootstrap, f"{settings.process}-door", producer)
         publisher = DocumentPublisher(store, producer, await read_log_epoch(store))
         yield Services(
             clock=clock,
@@ -159,63 +206,28 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
                 weights=settings.weights(),
             ),
             search=search_flow,
+            experiment_search=on_trial.search,
+            experiments=on_trial.operators,
+            feedback=on_trial.feedback,
             pictures=pictures,
             readiness=check.readiness,
             models=check.models,
             answers=AnswerFlow(
                 search_flow,
                 generators,
-                count_tokens=encoder.token_count,
+                count_tokens=lambda text: encoder().token_count(text),
                 breaker=breaker,
                 meter=meter,
                 clock=clock,
             ),
             chat=ChatFlow(generators, breaker=breaker, clock=clock),
-            embeddings=EmbeddingsFlow(encoder, pictures),
+            embeddings=EmbeddingsFlow(encoders.first, first_pictures),
             documents=Documents(publisher, status, store, links),
+            dead_letters=DeadLetters(desk, status, clock),
             store=store,
             links=links,
+            quotas=quotas,
         )
-
-
-def _search_flow(
-    settings: GatewaySettings,
-    encoder: Encoder,
-    bus: ReplyBus,
-    cache: RedisAnswerCache,
-    generations: GenerationWatch,
-    links: Links,
-    meter: PrometheusMeter,
-    touches: KafkaTouches,
-    clock: Clock,
-) -> SearchFlow:
-    shard_health = ShardHealth(clock.monotonic_s, answer_within_s=settings.shard_deadline_ms / 1000)
-    shards = AskShards(
-        bus,
-        shard_health,
-        HedgeAllowance(settings.hedge_share),
-        clock,
-        meter,
-        preferred_group=CPU_GROUP if settings.search_group == "cpu" else PRIMARY_GROUP,
-    )
-    return SearchFlow(
-        encode=EncodeQuery(encoder, clock),
-        shards=shards,
-        bus=bus,
-        cache=cache,
-        generations=generations,
-        links=links,
-        meter=meter,
-        shown=touches,
-        clock=clock,
-        space_id=encoder.space.space_id,
-        text_dim=encoder.space.text_dim,
-        budgets=settings.budgets(),
-        variants={FULL, DISTILLED} if encoder.has_distilled else {FULL},
-        fresh_s=settings.cache_fresh_s,
-        cache_wait_s=settings.cache_wait_ms / 1000,
-        max_at_once=settings.max_searches,
-    )
 
 
 def create_app(settings: GatewaySettings, services: Services) -> FastAPI:
@@ -237,7 +249,9 @@ def create_app(settings: GatewaySettings, services: Services) -> FastAPI:
         BodyLimit,
         limits=(("/v1/documents", settings.max_upload_bytes), ("/", settings.max_body_bytes)),
     )
-    app.add_middleware(RequireKey, keys=settings.api_keys)
+    app.add_middleware(CountRequests, quotas=services.quotas)
+    keys = Keys(settings.api_keys, settings.operator_keys, settings.api_keys_file, services.clock)
+    app.add_middleware(RequireKey, ring=keys.ring, now_ms=services.clock.unix_ms)
     app.add_middleware(Guards, allowed_hosts=settings.allowed_hosts)
     app.add_middleware(RequestContext, metrics=services.metrics)
     return app

@@ -9,10 +9,14 @@ from gateway.core.links import Links
 from gateway.core.readiness import Readiness
 from gateway.flows.answer import AnswerFlow
 from gateway.flows.chat import ChatFlow
-from gateway.flows.documents import Documents, Store
+from gateway.flows.dead_letters import DeadLetters
+from gateway.flows.document_ports import Store
+from gateway.flows.documents import Documents
 from gateway.flows.embeddings import EmbeddingsFlow
+from gateway.flows.experiments import Experiments
+from gateway.flows.feedback import Feedback
 from gateway.flows.pictures import PictureReader
-from gateway.flows.ports import Search
+from gateway.flows.ports import CallerQuotas, Search
 from runtime.telemetry import Metrics
 
 
@@ -37,16 +41,21 @@ class Services:
     """The gateway's flows and what its routes need beside them.
 
     Args:
+        search: answers as the policy has it; `experiment_search` as experiments do.
         pictures: reads uploaded query pictures, bounded and off the event loop.
         readiness: asks every dependency.
         models: names of the models that answer now.
         store, links: pictures and originals, and the short-lived links to them.
+        quotas: what callers may use.
     """
 
     clock: Clock
     metrics: Metrics
     limits: Limits
     search: Search
+    experiment_search: Search
+    experiments: Experiments
+    feedback: Feedback
     pictures: PictureReader
     readiness: Callable[[], Awaitable[Readiness]]
     models: Callable[[], Awaitable[list[str]]]
@@ -54,5 +63,7 @@ class Services:
     chat: ChatFlow
     embeddings: EmbeddingsFlow
     documents: Documents
+    dead_letters: DeadLetters
     store: Store
     links: Links
+    quotas: CallerQuotas

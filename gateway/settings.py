@@ -1,16 +1,18 @@
 """Settings of the gateway process, from `TRIREME_*` variables (see `runtime.settings`)."""
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from contracts.access import SHORTEST_KEY
 from contracts.joint import Weights
 from contracts.topics import REPLY_PARTITIONS
 from gateway.core.budget import Budgets
 from runtime.settings import ProcessSettings
 
 _LOOPBACK = "127.0.0.1"
-_SHORTEST_SECRET = 16
+_SHORTEST_SECRET = SHORTEST_KEY
 
 
 class GatewaySettings(ProcessSettings):
@@ -19,16 +21,23 @@ class GatewaySettings(ProcessSettings):
     Args:
         host: only the loopback address is accepted while `api_keys` is empty.
         api_keys: once there is one, every request must bring one (`Authorization: Bearer KEY`).
+        operator_keys: keys that may also see to dead letters; without any key everybody on this machine may.
+        api_keys_file: hashed keys with scopes, tenants, collections and groups, as `trireme keys` writes them.
         ordinal: this gateway's partition of `search_res`; two gateways may share one, at the cost of speed.
         generation: name of an index generation, or "auto" for the youngest one that is serving.
         search_group: which replica group is asked first: "gpu" (group 0) or "cpu" (group 1).
         allowed_hosts: host names accepted in the Host header, without port.
         search_budget_ms and the other budgets: from the arrival of the request, see `gateway.core.budget`.
-        max_searches: searches under way at once; more are refused with 429.
+        max_searches: most searches in the index at once; more are refused with 429, see `gateway.core.admission`.
+        least_searches: as many are let in however slow they are.
+        slow_search_ms: a search that takes longer is a sign of overload.
+        requests_per_minute, tokens_per_minute: quota of a key that has none of its own; 0 for no limit.
         max_chat_chars: all messages of a conversation together.
         max_embeddings: inputs of one request to `/v1/embeddings`.
         weight_*: ranking weights for queries that bring none.
-        link_secret: secret of the short-lived links, at least 16 characters; made at start when empty.
+        link_secret: secret of the short-lived links and of impression ids, at least 16 characters; made at start
+            when empty.
+        feedback_s: how long feedback on a response is taken.
         status_db: path of the SQLite file with the documents' states.
     """
 
@@ -39,6 +48,8 @@ class GatewaySettings(ProcessSettings):
     generation: str = "auto"
     search_group: Literal["gpu", "cpu"] = "gpu"
     api_keys: tuple[str, ...] = ()
+    operator_keys: tuple[str, ...] = ()
+    api_keys_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
 
     encode_budget_ms: float = Field(default=80, gt=0)
@@ -49,6 +60,10 @@ class GatewaySettings(ProcessSettings):
     search_budget_ms: float = Field(default=200, gt=0)
 
     max_searches: int = Field(default=64, ge=1)
+    least_searches: int = Field(default=4, ge=1)
+    slow_search_ms: float = Field(default=150, gt=0)
+    requests_per_minute: int = Field(default=0, ge=0)
+    tokens_per_minute: int = Field(default=0, ge=0)
     max_query_chars: int = Field(default=2000, ge=1)
     max_chat_chars: int = Field(default=200_000, ge=1)
     max_embeddings: int = Field(default=128, ge=1)
@@ -66,15 +81,16 @@ class GatewaySettings(ProcessSettings):
     weight_lexical: float = Field(default=Weights().lexical, ge=0, le=10)
 
     link_secret: str = ""
+    feedback_s: int = Field(default=86_400, ge=60, le=604_800)
     status_db: str = ".trireme/data/gateway-status.sqlite"
 
     @model_validator(mode="after")
     def _stay_on_loopback(self) -> Self:
-        if self.host != _LOOPBACK and not self.api_keys:
+        if self.host != _LOOPBACK and not (self.api_keys or self.operator_keys or self.api_keys_file):
             raise ValueError("while no API key exists the gateway listens on 127.0.0.1 only")
         return self
 
-    @field_validator("api_keys", "link_secret")
+    @field_validator("api_keys", "operator_keys", "link_secret")
     @classmethod
     def _be_long_enough(cls, value: tuple[str, ...] | str) -> tuple[str, ...] | str:
         secrets = value if isinstance(value, tuple) else (value,) if value else ()

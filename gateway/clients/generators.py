@@ -56,11 +56,15 @@ class TextEncoder(Protocol):
 
 
 class ExtractiveGenerator:
-    """Quotes the sentences of the passages that come closest to the question, each with its `[n]`."""
+    """Quotes the sentences of the passages that come closest to the question, each with its `[n]`.
+
+    Args:
+        encoder: the text encoder to use, asked for each answer: it changes with the index.
+    """
 
     name = "extractive"
 
-    def __init__(self, encoder: TextEncoder) -> None:
+    def __init__(self, encoder: Callable[[], TextEncoder]) -> None:
         self._encoder = encoder
 
     async def stream(
@@ -69,10 +73,11 @@ class ExtractiveGenerator:
         """See `Generator.stream`. Tokens are those that the text encoder reads, and of `sampling` the length and
         the stop texts count: nothing is drawn.
         """
+        encoder = self._encoder()
         pool = [
             candidate
             for candidate in candidates(prompt.question, prompt.passages, limit=_MAX_CANDIDATES)
-            if self._encoder.token_count(candidate.meaning) <= self._encoder.max_tokens
+            if encoder.token_count(candidate.meaning) <= encoder.max_tokens
         ]
         if not pool:
             yield Piece(NOT_ANSWERED, finish_reason="stop")
@@ -80,7 +85,7 @@ class ExtractiveGenerator:
 
         async def embed(texts: Sequence[str], role: TextRole) -> NDArray[np.float32]:
             # Behind other people's queries, in a queue that is patient enough for this many sentences.
-            return await self._encoder.embed_texts(
+            return await encoder.embed_texts(
                 texts, role=role, priority=PRIORITY_UPLOAD, timeout_s=timeout_s, trace=trace
             )
 
@@ -90,26 +95,27 @@ class ExtractiveGenerator:
         chosen = choose(prompt.question, question[0], pool, sentences, limit=_MAX_SENTENCES)
         quotes = [f"{' ' if i else ''}{each.quote} [{each.passage.n}]" for i, each in enumerate(chosen)]
         read = (prompt.question, *(candidate.meaning for candidate in pool))
-        read_tokens = sum(self._encoder.token_count(text) for text in read)
-        for piece in self._cut(quotes or [NOT_ANSWERED], sampling, read_tokens):
+        read_tokens = sum(encoder.token_count(text) for text in read)
+        for piece in _cut(quotes or [NOT_ANSWERED], sampling, read_tokens, encoder):
             yield piece
 
-    def _cut(self, quotes: Sequence[str], sampling: Sampling, read_tokens: int) -> list[Piece]:
-        """Whole sentences as far as the length allows, up to the first stop text."""
-        text = "".join(quotes)
-        end = min((place for stop in sampling.stop if (place := text.find(stop)) >= 0), default=len(text))
-        reason: FinishReason = "stop"
-        texts: list[str] = []
-        tokens = 0
-        for quote in quotes:
-            quote, end = quote[:end], end - len(quote[:end])
-            if sampling.max_tokens is not None and tokens + self._encoder.token_count(quote) > sampling.max_tokens:
-                reason = "length"
-                break
-            tokens += self._encoder.token_count(quote)
-            texts.append(quote)
-        usage = Usage(read_tokens, tokens)
-        return [*(Piece(each, usage) for each in texts), Piece("", usage, finish_reason=reason)]
+
+def _cut(quotes: Sequence[str], sampling: Sampling, read_tokens: int, encoder: TextEncoder) -> list[Piece]:
+    """Whole sentences as far as the length allows, up to the first stop text."""
+    text = "".join(quotes)
+    end = min((place for stop in sampling.stop if (place := text.find(stop)) >= 0), default=len(text))
+    reason: FinishReason = "stop"
+    texts: list[str] = []
+    tokens = 0
+    for quote in quotes:
+        quote, end = quote[:end], end - len(quote[:end])
+        if sampling.max_tokens is not None and tokens + encoder.token_count(quote) > sampling.max_tokens:
+            reason = "length"
+            break
+        tokens += encoder.token_count(quote)
+        texts.append(quote)
+    usage = Usage(read_tokens, tokens)
+    return [*(Piece(each, usage) for each in texts), Piece("", usage, finish_reason=reason)]
 
 
 class GeneratorChoice:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from contracts.metrics import (
+    ADMISSION_LIMIT,
+    ADMISSION_REFUSED,
     BREAKER_STATE,
     CITATIONS_DROPPED,
     HEDGES,
@@ -24,6 +26,8 @@ class PrometheusMeter:
         self._missing = metrics.counter(SEARCH_COVERAGE)
         self._hedges = metrics.counter(HEDGES)
         self._breakers = metrics.gauge(BREAKER_STATE)
+        self._limit = metrics.gauge(ADMISSION_LIMIT)
+        self._refused = metrics.counter(ADMISSION_REFUSED)
         self._citations_dropped = metrics.counter(CITATIONS_DROPPED)
 
     def answered(self, served_by: str, total_ms: float, timings_ms: Mapping[str, float]) -> None:
@@ -43,6 +47,11 @@ class PrometheusMeter:
     def breaker(self, name: str, state: str) -> None:
         """A breaker stands at "closed", "half_open" or "open"."""
         self._breakers.labels(name).set(_BREAKER[state])
+
+    def admission(self, limit: int, *, refused: bool) -> None:
+        """A search was let in to the index, or refused."""
+        self._limit.set(limit)
+        self._refused.inc(refused)
 
     def citations_dropped(self, count: int) -> None:
         """Citations were left out because their quote is not in the source."""

@@ -10,8 +10,9 @@ from contracts.codec import decode
 from contracts.errors import BadMessage, DependencyDown
 from contracts.search import SearchReply
 from contracts.topics import SEARCH_REPLIES
-from runtime.kafka import assigned_consumer, log_bounds, to_record
-from runtime.telemetry import get_logger
+from runtime.kafka import Record, assigned_consumer, log_bounds, to_record
+from runtime.telemetry import get_logger, trace_of
+from runtime.tracing import record as record_span
 
 _POLL_S = 0.25
 _RETRY_S = 0.5
@@ -95,3 +96,10 @@ class ReplyReader:
                 _log.warning("reply_unreadable", reason=exc.message)
                 continue
             self._deliver(reply, time.monotonic())
+            _record(record, reply)
+
+
+def _record(record: Record, reply: SearchReply) -> None:
+    """The reply's way over the bus, from the time that its record carries."""
+    name = f"{record.topic} of shard {reply.shard}"
+    record_span(name, trace_of(record.headers), record.timestamp_ms * 1_000_000, group=reply.group)

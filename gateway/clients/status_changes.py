@@ -9,17 +9,21 @@ _MOST_WAITING = 2_000
 class Changes:
     """Ids of one tenant's documents that changed since the last look. Use it inside one event loop.
 
+    `mark` names how far changes had come when the last were taken in; after `next` all up to it are told.
+
     A listener that falls behind by more than a bound loses the ids, not the fact: it is told to look at all.
     """
 
-    def __init__(self, tenant: str) -> None:
+    def __init__(self, tenant: str, mark: str = "") -> None:
+        self.mark = mark
         self._tenant = tenant
         self._waiting: dict[str, None] = {}
         self._lost = False
         self._news = asyncio.Event()
 
-    def add(self, changed: Iterable[tuple[str, str]]) -> None:
-        """Take in (tenant, doc_id) pairs; other tenants' are left out."""
+    def add(self, changed: Iterable[tuple[str, str]], mark: str = "") -> None:
+        """Take in (tenant, doc_id) pairs; other tenants' are left out. `mark` tells how far they go."""
+        self.mark = mark
         for tenant, doc_id in changed:
             if tenant != self._tenant:
                 continue

@@ -56,16 +56,34 @@ class StatusFold:
         return view_of(status) if status else None
 
     async def page(
-        self, tenant: str, *, state: str | None, after: Position | None, limit: int
+        self,
+        tenant: str,
+        *,
+        state: str | None,
+        after: Position | None,
+        limit: int,
+        collections: tuple[str, ...] | None = None,
     ) -> tuple[list[DocumentView], Position | None]:
         """Documents, the newest first, and where the next page begins (None after the last)."""
 
         def read() -> tuple[list[DocumentView], Position | None]:
-            rows = self._rows.page(tenant, state, after, limit + 1)
+            rows = self._rows.page(tenant, state, after, limit + 1, collections=collections)
             found = [self._rows.get(tenant, position.doc_id) for position in rows[:limit]]
             return [view_of(status) for status in found if status], rows[limit - 1] if len(rows) > limit else None
 
         return await self._read(read)
+
+    async def counts(self, tenant: str, collections: tuple[str, ...] | None) -> dict[str, int]:
+        """Documents by state."""
+        return await self._read(lambda: self._rows.counts(tenant, collections))
+
+    async def mark(self) -> str:
+        """How far changes have come."""
+        return await self._read(self._rows.mark)
+
+    async def changed_since(self, tenant: str, mark: str, limit: int) -> list[str] | None:
+        """Documents that changed after a mark, or None where that cannot be told; see `StatusRows`."""
+        return await self._read(lambda: self._rows.changed_since(tenant, mark, limit))
 
     async def wait_for(
         self, tenant: str, doc_id: str, until: Callable[[DocumentView], bool], *, timeout_s: float
@@ -100,10 +118,10 @@ class StatusFold:
     async def _read(self, work: Callable[[], T]) -> T:
         return await self._loop.run_in_executor(self._reading, work)
 
-    def _tell_subscribers(self, changed: set[tuple[str, str]]) -> None:
+    def _tell_subscribers(self, changed: set[tuple[str, str]], mark: str) -> None:
         def tell() -> None:
             for subscriber in self._subscribers:
-                subscriber.add(changed)
+                subscriber.add(changed, mark)
 
         with contextlib.suppress(RuntimeError):  # The loop ends while the gateway stops.
             self._loop.call_soon_threadsafe(tell)

@@ -32,7 +32,8 @@ class StatusFollower:
 
     Args:
         open_rows: opens the thread's own connection to the file.
-        changed: called from the thread with the (tenant, doc_id) pairs of every batch that changed something.
+        changed: called from the thread with the (tenant, doc_id) pairs of every batch that changed something,
+            and the mark that was reached.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class StatusFollower:
         client_id: str,
         *,
         open_rows: Callable[[], StatusRows],
-        changed: Callable[[set[tuple[str, str]]], None],
+        changed: Callable[[set[tuple[str, str]], str], None],
     ) -> None:
         self._bootstrap = bootstrap
         self._client_id = client_id
@@ -143,7 +144,7 @@ class StatusFollower:
         if records:
             changed = rows.apply(_events(records), {r.partition: r.offset + 1 for r in records})
             if changed:
-                self._changed(changed)
+                self._changed(changed, rows.mark())
         if failure is not None:
             raise failure
         return ended

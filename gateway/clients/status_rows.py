@@ -5,6 +5,8 @@ deleting it costs a replay of the topic, nothing else.
 """
 
 import contextlib
+import json
+import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,7 +16,9 @@ from contracts.status import DocumentStatus, StageEvent, fold, newer
 from gateway.core.status_view import Position
 
 # Raised when the tables or their meaning change; an older file is then dropped and filled again.
-_LAYOUT = 1
+_LAYOUT = 2
+
+_LONGEST_NUMBER = 18
 
 _TABLES = """
 CREATE TABLE events (
@@ -22,11 +26,14 @@ CREATE TABLE events (
     PRIMARY KEY (doc_id, version, stage)
 ) WITHOUT ROWID;
 CREATE TABLE documents (
-    doc_id TEXT PRIMARY KEY, tenant TEXT NOT NULL, state TEXT NOT NULL, added_ms INTEGER NOT NULL
+    doc_id TEXT PRIMARY KEY, tenant TEXT NOT NULL, state TEXT NOT NULL, added_ms INTEGER NOT NULL,
+    collection TEXT, change INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX documents_by_change ON documents (change);
+CREATE INDEX documents_by_state ON documents (tenant, collection, state);
 CREATE INDEX documents_by_time ON documents (tenant, added_ms DESC, doc_id);
 CREATE TABLE offsets (partition INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL);
-CREATE TABLE log (identity TEXT NOT NULL);
+CREATE TABLE log (identity TEXT NOT NULL, life TEXT NOT NULL);
 """
 
 
@@ -64,7 +71,7 @@ class StatusRows:
         with self._transaction():
             for table in ("events", "documents", "offsets", "log"):
                 self._db.execute(f"DELETE FROM {table}")
-            self._db.execute("INSERT INTO log VALUES (?)", (identity,))
+            self._db.execute("INSERT INTO log VALUES (?, ?)", (identity, secrets.token_hex(4)))
 
     def offsets(self) -> dict[int, int]:
         """Next offset to read, by partition."""
@@ -87,15 +94,58 @@ class StatusRows:
         events = self._events(doc_id)
         return fold(events) if events and events[0].tenant == tenant else None
 
-    def page(self, tenant: str, state: str | None, after: Position | None, limit: int) -> list[Position]:
-        """Positions of documents, the newest first, optionally only those in one state."""
+    def page(
+        self,
+        tenant: str,
+        state: str | None,
+        after: Position | None,
+        limit: int,
+        *,
+        collections: tuple[str, ...] | None = None,
+    ) -> list[Position]:
+        """Positions of documents, the newest first, optionally only those in one state, or in some collections."""
+        named = _named(collections)
         added_ms, doc_id = (after.added_ms, after.doc_id) if after else (2**62, "")
         rows = self._db.execute(
             "SELECT added_ms, doc_id FROM documents WHERE tenant = ? AND (? IS NULL OR state = ?) "
+            "AND (? IS NULL OR collection IN (SELECT value FROM json_each(?))) "
             "AND (added_ms < ? OR (added_ms = ? AND doc_id > ?)) ORDER BY added_ms DESC, doc_id LIMIT ?",
-            (tenant, state, state, added_ms, added_ms, doc_id, limit),
+            (tenant, state, state, named, named, added_ms, added_ms, doc_id, limit),
         )
         return [Position(added_ms=row[0], doc_id=row[1]) for row in rows]
+
+    def counts(self, tenant: str, collections: tuple[str, ...] | None) -> dict[str, int]:
+        """Documents of a tenant, or of some of its collections, by state."""
+        named = _named(collections)
+        return dict(
+            self._db.execute(
+                "SELECT state, count(*) FROM documents WHERE tenant = ? AND (? IS NULL OR "
+                "collection IN (SELECT value FROM json_each(?))) GROUP BY state",
+                (tenant, named, named),
+            )
+        )
+
+    def mark(self) -> str:
+        """How far changes have come: a later `changed_since` names the documents that changed afterwards."""
+        row = self._db.execute("SELECT life FROM log").fetchone()
+        return f"{row[0] if row else 'none'}-{self._last_change()}"
+
+    def changed_since(self, tenant: str, mark: str, limit: int) -> list[str] | None:
+        """Documents that changed after a mark, in the order of their last changes.
+
+        None where that cannot be told: the mark is of another life of the file, or there are more than `limit`.
+        """
+        life, _, change = mark.rpartition("-")
+        if life != self.mark().rpartition("-")[0] or not change.isdecimal() or len(change) > _LONGEST_NUMBER:
+            return None
+        rows = self._db.execute(
+            "SELECT doc_id FROM documents WHERE change > ? AND tenant = ? ORDER BY change LIMIT ?",
+            (int(change), tenant, limit + 1),
+        ).fetchall()
+        return [row[0] for row in rows] if len(rows) <= limit else None
+
+    def _last_change(self) -> int:
+        return int(self._db.execute("SELECT coalesce(max(change), 0) FROM documents").fetchone()[0])
 
     def _put(self, event: StageEvent) -> bool:
         key = (event.doc_id, event.version, event.stage)
@@ -112,8 +162,10 @@ class StatusRows:
         events = self._events(doc_id)
         status = fold(events)
         added_ms = min(event.at_ms for event in status.stages.values())
+        collection = next((event.collection for event in events if event.collection is not None), None)
         self._db.execute(
-            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?)", (doc_id, status.tenant, status.state, added_ms)
+            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?)",
+            (doc_id, status.tenant, status.state, added_ms, collection, self._last_change() + 1),
         )
         applied = [event.version for event in events if event.stage == "shard" and event.state == "done"]
         if applied:
@@ -140,6 +192,11 @@ class StatusRows:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+
+def _named(collections: tuple[str, ...] | None) -> str | None:
+    """Names as one parameter of a statement."""
+    return None if collections is None else json.dumps(collections)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -5,17 +5,19 @@ import hashlib
 
 import msgspec
 
+from contracts.gone import answers_prefix
 from gateway.core.query import SearchQuery
+from gateway.core.reranking import BY_SCORE
 
 # Longer lists are rarely asked for twice and would fill the cache.
 CACHED_K = 10
 
 
-def cache_key(query: SearchQuery, *, variant: str, generation: str) -> str | None:
+def cache_key(query: SearchQuery, *, variant: str, generation: str, reranker: str = BY_SCORE) -> str | None:
     """Redis key of a query's answer; None when its answer is not kept.
 
-    Holds everything that decides the answer: tenant, words, picture, k, weights, filter, variant and generation.
-    Values in a filter mean the same in any order.
+    Holds everything that decides the answer: tenant, words, pictures, k, grouping, weights, filter, variant,
+    generation and reranker. Values in a filter mean the same in any order.
     """
     if query.k > CACHED_K:
         return None
@@ -25,12 +27,14 @@ def cache_key(query: SearchQuery, *, variant: str, generation: str) -> str | Non
     }
     parts = (
         query.words,
-        query.picture.sha256 if query.picture else None,
+        [(picture.sha256, picture.weight) for picture in query.pictures],
         query.k,
+        query.per_document,
         dataclasses.astuple(query.weights),
         filters,
         variant,
         generation,
+        reranker,
     )
     digest = hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:40]
-    return f"search:{query.tenant}:{digest}"
+    return f"{answers_prefix(query.tenant)}{digest}"

@@ -11,8 +11,9 @@ def search_hit(
     picture_url: str | None,
     thumbnail_url: str | None,
     document_url: str | None,
+    snippet: tuple[int, int] | None = None,
 ) -> SearchHit:
-    """The hit at this rank (from 1), with its links."""
+    """The hit at this rank (from 1), with its links, and the place of its snippet in the text."""
     box = hit.box
     return SearchHit(
         rank=rank,
@@ -39,4 +40,6 @@ def search_hit(
         machine_caption=hit.machine_caption,
         captioned_by=hit.captioned_by,
         lexical_score=hit.lexical_score,
+        snippet=hit.text[slice(*snippet)] if snippet else None,
+        snippet_start=snippet[0] if snippet else None,
     )

@@ -24,13 +24,13 @@ class Links:
         """Link to a hit's small picture; None for text."""
         return self._media(hit.thumbnail_key)
 
-    def document(self, hit: ShardHit) -> str | None:
+    def document(self, hit: ShardHit, tenant: str) -> str | None:
         """Link to the whole document of a hit."""
-        return self.file(hit.doc_id)
+        return self.file(hit.doc_id, tenant)
 
-    def file(self, doc_id: str) -> str:
+    def file(self, doc_id: str, tenant: str) -> str:
         """Link to a document's original."""
-        return self._signer.sign(file_path(doc_id), self._clock.unix_s())
+        return self._signer.sign(file_path(doc_id, tenant), self._clock.unix_s())
 
     def check(self, path: str, expires: int, signature: str) -> None:
         """Check a link that came back. Raises NotFound."""
@@ -51,6 +51,6 @@ class Links:
         return self._signer.sign(MEDIA_PREFIX + key, self._clock.unix_s()) if key else None
 
 
-def file_path(doc_id: str) -> str:
-    """Path of a document's original."""
-    return f"/v1/documents/{doc_id}/file"
+def file_path(doc_id: str, tenant: str) -> str:
+    """Path of a document's original. It names the tenant, because whoever follows a link brings no key."""
+    return f"{MEDIA_PREFIX}files/{tenant}/{doc_id}"

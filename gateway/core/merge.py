@@ -5,6 +5,8 @@ from itertools import chain
 
 from contracts.search import MAX_K, ShardHit
 
+_GROUPED_FACTOR = 8
+
 
 def merge(lists: Iterable[Sequence[ShardHit]], k: int) -> list[ShardHit]:
     """The best `k` hits of several shards, best first; ties in a fixed order.
@@ -36,6 +38,23 @@ def shard_k(k: int) -> int:
     Each picture hides at most one chunk, so of 2k hits at least k remain.
     """
     return min(2 * k, MAX_K)
+
+
+def grouped_k(k: int, per_document: int) -> int:
+    """Hits to ask each shard for, so that `k` documents are likely among them: documents have many items."""
+    return min(_GROUPED_FACTOR * k * per_document, MAX_K)
+
+
+def group(hits: Iterable[ShardHit], k: int, per_document: int) -> list[ShardHit]:
+    """The best `k` documents of a merged list, the best first, each with its best hits one after the other."""
+    documents: dict[str, list[ShardHit]] = {}
+    for hit in hits:
+        if hit.doc_id not in documents and len(documents) == k:
+            continue
+        of_document = documents.setdefault(hit.doc_id, [])
+        if len(of_document) < per_document:
+            of_document.append(hit)
+    return list(chain.from_iterable(documents.values()))
 
 
 def _rank(hit: ShardHit) -> tuple[float, str, str]:

@@ -12,7 +12,7 @@ from contracts.status import STATUS_STAGES, DocumentStatus, StageEvent, StatusSt
 
 T = TypeVar("T")
 
-_FOREIGN_CURSOR = "The cursor is not one that a list of documents gave."
+_FOREIGN_CURSOR = "The cursor is not one that a list gave."
 # Far from any real time, and still a number that SQLite can compare.
 _LATEST_MS = 2**62
 # States that no further event of the same version is needed for.
@@ -66,6 +66,9 @@ def view_of(status: DocumentStatus) -> DocumentView:
         reason=status.reason,
         trace_id=_first(event.trace_id for event in known),
         stages=_stage_views(status.stages),
+        sha256=_first(event.sha256 for event in known),
+        etag=_first(event.etag for event in known),
+        readers=list(_first(event.readers or None for event in known) or ()),
     )
 
 
@@ -79,6 +82,7 @@ def _stage_views(stages: Mapping[StatusStage, StageEvent]) -> list[StageView]:
             reason=event.reason,
             count=event.count,
             revision=event.revision,
+            attempt=event.attempt,
         )
         for stage in STATUS_STAGES
         if (event := stages.get(stage)) is not None

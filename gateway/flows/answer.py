@@ -205,8 +205,14 @@ class AnswerFlow:
     ) -> AsyncGenerator[Piece, None]:
         if not prompt.passages:
             return _not_answered()
-        pieces = generator.stream(prompt, sampling, timeout_s=_GENERATE_S, trace=trace)
-        return guarded(pieces, breaker=self._breaker, clock=self._clock, within_s=_GENERATE_S)
+        return guarded(
+            lambda hop: generator.stream(prompt, sampling, timeout_s=_GENERATE_S, trace=hop),
+            writer=generator.name,
+            trace=trace,
+            breaker=self._breaker,
+            clock=self._clock,
+            within_s=_GENERATE_S,
+        )
 
 
 async def _not_answered() -> AsyncGenerator[Piece, None]:

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from typing import Protocol
 
 from contracts.errors import DependencyDown
+from contracts.tensors import LLAMA
 from contracts.trace import TraceContext
 from gateway.core.clock import Clock
 from gateway.core.prompt import inert
@@ -68,10 +69,15 @@ class ChatFlow:
         """
         model = await self._models.language_model()
         if model is None:
-            raise DependencyDown("llama", "No language model is loaded.", retry_after_s=_ASK_AGAIN_S)
-        pieces = model.write(inert(messages), sampling, timeout_s=_NEXT_PIECE_S, trace=trace)
-        async with aclosing(
-            guarded(pieces, breaker=self._breaker, clock=self._clock, within_s=_WHOLE_S)
-        ) as written:
+            raise DependencyDown(LLAMA, "No language model is loaded.", retry_after_s=_ASK_AGAIN_S)
+        pieces = guarded(
+            lambda hop: model.write(inert(messages), sampling, timeout_s=_NEXT_PIECE_S, trace=hop),
+            writer=LLAMA,
+            trace=trace,
+            breaker=self._breaker,
+            clock=self._clock,
+            within_s=_WHOLE_S,
+        )
+        async with aclosing(pieces) as written:
             async for piece in written:
                 yield piece

@@ -2,77 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from functools import partial
 
-from contracts.api import DocumentList, DocumentView
-from contracts.errors import InvalidInput, NotFound, Overloaded
+from contracts.api import DocumentList, DocumentView, has_bytes
+from contracts.errors import Forbidden, InvalidInput, NotFound, Overloaded
+from contracts.ids import document_id
 from contracts.keys import object_key
-from contracts.media import sniff_upload
 from contracts.trace import TraceContext
 from gateway.core.links import Links
-from gateway.core.status_view import SETTLED, Position, read_cursor
+from gateway.core.status_view import SETTLED, read_cursor
+from gateway.core.upload import Upload
+from gateway.flows.document_changes import Change, WantedChanges, follow_changes
+from gateway.flows.document_ports import Publisher, StatusView, Store
 
 # The answer to a write waits this long for the write to show up in our own view of documents.
 _OWN_WRITE_S = 2.0
-
-
-class Changed(Protocol):
-    """News of changed documents."""
-
-    async def next(self) -> tuple[str, ...] | None:
-        """Ids since the last call; None when there were too many to name."""
-        ...
-
-
-class StatusView(Protocol):
-    """What is known of documents; `gateway.clients.status_fold.StatusFold` knows it."""
-
-    async def get(self, tenant: str, doc_id: str) -> DocumentView | None:
-        """One document, or None."""
-        ...
-
-    async def page(
-        self, tenant: str, *, state: str | None, after: Position | None, limit: int
-    ) -> tuple[list[DocumentView], Position | None]:
-        """Documents, the newest first, and where the next page begins."""
-        ...
-
-    async def wait_for(
-        self, tenant: str, doc_id: str, until: Callable[[DocumentView], bool], *, timeout_s: float
-    ) -> DocumentView | None:
-        """The document once `until` holds, or as it is after `timeout_s`. Raises Overloaded when too many wait."""
-        ...
-
-    def subscribe(self, tenant: str) -> AbstractContextManager[Changed]:
-        """News of changes. Raises Overloaded when too many listen."""
-        ...
-
-
-class Publisher(Protocol):
-    """Puts documents on their way; `runtime.publishing.DocumentPublisher` does. All or nothing."""
-
-    async def publish(
-        self, tenant: str, collection: str, source_key: str, data: bytes, content_type: str, trace: TraceContext
-    ) -> tuple[str, int]:
-        """Document id and version. Raises DependencyDown when the log or the store is away."""
-        ...
-
-    async def delete(
-        self, tenant: str, collection: str, source_key: str, content_type: str, trace: TraceContext
-    ) -> tuple[str, int]:
-        """Document id and the version that removes it. Raises DependencyDown."""
-        ...
-
-
-class Store(Protocol):
-    """Reads objects; `runtime.object_store.ObjectStore` does."""
-
-    async def get(self, key: str) -> bytes:
-        """An object's bytes. Raises NotFound, DependencyDown."""
-        ...
+# Uploads of one document go one after the other, so that the second sees what the first has brought.
+_UPLOAD_LOCKS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +36,8 @@ class Documents:
     """The life of documents as callers see it.
 
     Args:
-        uploads_at_once: files held in memory side by side. uploads_waiting: how many more may wait for a turn.
+        uploads_at_once: requests with files that are received side by side. uploads_waiting: how many more may
+            wait for a turn.
     """
 
     def __init__(
@@ -107,10 +56,11 @@ class Documents:
         self._links = links
         self._turns = asyncio.Semaphore(uploads_at_once)
         self._places = uploads_at_once + uploads_waiting
+        self._upload_locks = [asyncio.Lock() for _ in range(_UPLOAD_LOCKS)]
 
     @contextlib.asynccontextmanager
     async def upload_turn(self) -> AsyncIterator[None]:
-        """Wait for a turn before a body is read into memory.
+        """Wait for a turn before a body is read.
 
         Raises:
             Overloaded: too many uploads wait already.
@@ -125,30 +75,81 @@ class Documents:
             self._places += 1
 
     async def upload(
-        self, tenant: str, collection: str, source_key: str, data: bytes, trace: TraceContext
-    ) -> DocumentView:
-        """Take a file in. On return it is stored and announced; the workers do the rest.
+        self,
+        tenant: str,
+        collection: str,
+        uploads: Sequence[Upload],
+        trace: TraceContext,
+        *,
+        readers: tuple[str, ...] = (),
+        may_see: Callable[[DocumentView], bool] = lambda _: True,
+    ) -> list[tuple[DocumentView, bool]]:
+        """Take files in. On return they are stored and announced; the workers do the rest.
+
+        All are looked at before any is taken in. Bytes that the document has already are not taken in again,
+        unless others shall see it.
+
+        Args:
+            readers: groups that may see them; empty for all of the tenant's callers.
+            may_see: which documents the caller may know of; no other is replaced.
+
+        Returns:
+            For each file its document, and whether it got a new version.
 
         Raises:
+            Forbidden: a document of that name is there which the caller may not see.
             UnsupportedMedia: a kind of file that is not read. InvalidInput: empty file, or a name that cannot be.
-            DependencyDown: the store or the log is away; nothing was taken in.
+            DependencyDown: the store or the log is away. Of several files some may have been taken in: to send all
+                of them again does no harm.
         """
-        object_key(tenant, collection, source_key)
-        content_type = sniff_upload(data, source_key)
-        doc_id, version = await self._publisher.publish(tenant, collection, source_key, data, content_type, trace)
-        view = await self._own_write(tenant, doc_id, version)
-        return view or DocumentView(
+        for upload in uploads:
+            object_key(tenant, collection, upload.source_key)
+            known = await self._status.get(tenant, document_id(tenant, collection, upload.source_key))
+            if known is not None and not may_see(known):
+                raise Forbidden("A document of this name is there already, and this key may not replace it.")
+        types = [
+            await asyncio.to_thread(upload.content_type) if upload.is_on_disk else upload.content_type()
+            for upload in uploads
+        ]
+        return [
+            await self._take_in(tenant, collection, upload, content_type, trace, readers)
+            for upload, content_type in zip(uploads, types, strict=True)
+        ]
+
+    async def _take_in(
+        self,
+        tenant: str,
+        collection: str,
+        upload: Upload,
+        content_type: str,
+        trace: TraceContext,
+        readers: tuple[str, ...],
+    ) -> tuple[DocumentView, bool]:
+        doc_id = document_id(tenant, collection, upload.source_key)
+        async with self._upload_locks[hash(doc_id) % _UPLOAD_LOCKS]:
+            known = await self._status.get(tenant, doc_id)
+            if known and has_bytes(known, upload.sha256) and tuple(known.readers) == readers:
+                return self._with_link(tenant, known), False
+            upload.file.seek(0)
+            _, version = await self._publisher.publish(
+                tenant, collection, upload.source_key, upload.file, content_type, trace, readers=readers
+            )
+            view = await self._own_write(tenant, doc_id, version)
+        view = view or DocumentView(
             doc_id=doc_id,
             state="processing",
             version=version,
             visible_version=None,
-            source=source_key,
+            source=upload.source_key,
             collection=collection,
             content_type=content_type,
-            size_bytes=len(data),
+            size_bytes=upload.size_bytes,
             reason=None,
             trace_id=trace.trace_id,
+            sha256=upload.sha256,
+            readers=list(readers),
         )
+        return view, True
 
     async def settled(self, tenant: str, view: DocumentView, *, timeout_s: float) -> DocumentView:
         """Wait until a version has come to its end; after `timeout_s` the view is what is known then."""
@@ -158,7 +159,7 @@ class Documents:
             lambda v: v.version > view.version or (v.version == view.version and v.state in SETTLED),
             timeout_s=timeout_s,
         )
-        return self._with_link(later) if later and later.version >= view.version else view
+        return self._with_link(tenant, later) if later and later.version >= view.version else view
 
     async def get(self, tenant: str, doc_id: str) -> DocumentView:
         """A document with each stage.
@@ -169,17 +170,30 @@ class Documents:
         view = await self._status.get(tenant, doc_id)
         if view is None:
             raise NotFound("There is no document with this id.")
-        return self._with_link(view)
+        return self._with_link(tenant, view)
 
-    async def list(self, tenant: str, *, state: str | None, cursor: str | None, limit: int) -> DocumentList:
-        """A page of documents, the newest first.
+    async def list(
+        self,
+        tenant: str,
+        *,
+        state: str | None,
+        cursor: str | None,
+        limit: int,
+        collections: tuple[str, ...] | None = None,
+    ) -> DocumentList:
+        """A page of documents, the newest first; the first page also counts them by state.
 
         Raises:
             InvalidInput: the cursor is none of ours.
         """
         after = read_cursor(cursor) if cursor else None
-        views, more = await self._status.page(tenant, state=state, after=after, limit=limit)
-        return DocumentList([self._with_link(view) for view in views], more.cursor() if more else None)
+        views, more = await self._status.page(
+            tenant, state=state, after=after, limit=limit, collections=collections
+        )
+        counts = None if cursor else await self._status.counts(tenant, collections)
+        return DocumentList(
+            [self._with_link(tenant, view) for view in views], more.cursor() if more else None, counts
+        )
 
     async def delete(self, tenant: str, doc_id: str, trace: TraceContext) -> DocumentView:
         """Announce that a document goes. One that is gone, or going, is left alone.
@@ -197,25 +211,9 @@ class Documents:
         )
         return await self._own_write(tenant, doc_id, version) or replace(view, state="deleting", version=version)
 
-    async def changes(self, tenant: str, *, every_s: float) -> AsyncGenerator[DocumentView | None, None]:
-        """Documents as they change, each at most once in `every_s`. None means: look at the list.
-
-        The first is always None, so a listener that reads the list after it misses nothing.
-
-        Raises:
-            Overloaded: too many listen already.
-        """
-        with self._status.subscribe(tenant) as news:
-            yield None
-            while True:
-                ids = await news.next()
-                if ids is None:
-                    yield None
-                for doc_id in ids or ():
-                    view = await self._status.get(tenant, doc_id)
-                    if view is not None:
-                        yield self._with_link(view)
-                await asyncio.sleep(every_s)
+    def changes(self, tenant: str, wanted: WantedChanges, *, every_s: float) -> AsyncGenerator[Change, None]:
+        """Documents as they change; see `follow_changes`."""
+        return follow_changes(self._status, partial(self._with_link, tenant), tenant, wanted, every_s=every_s)
 
     async def original(self, tenant: str, doc_id: str) -> StoredFile:
         """The bytes that were uploaded last.
@@ -226,12 +224,16 @@ class Documents:
         view = await self.get(tenant, doc_id)
         if view.source is None or view.collection is None or view.file_url is None:
             raise NotFound("The document's file is no longer kept.")
-        data = await self._store.get(object_key(tenant, view.collection, view.source))
+        try:
+            data = await self._store.get(object_key(tenant, view.collection, view.source))
+        except NotFound:
+            # Who puts a file into the bucket need not write its name as our doors do.
+            data = await self._store.get(f"objects/{tenant}/{view.collection}/{view.source}")
         return StoredFile(data, view.content_type or "application/octet-stream", view.source.rsplit("/", 1)[-1])
 
     async def _own_write(self, tenant: str, doc_id: str, version: int) -> DocumentView | None:
         view = await self._seen(tenant, doc_id, lambda v: v.version >= version, timeout_s=_OWN_WRITE_S)
-        return self._with_link(view) if view and view.version >= version else None
+        return self._with_link(tenant, view) if view and view.version >= version else None
 
     async def _seen(
         self, tenant: str, doc_id: str, until: Callable[[DocumentView], bool], *, timeout_s: float
@@ -242,6 +244,6 @@ class Documents:
         except Overloaded:
             return await self._status.get(tenant, doc_id)
 
-    def _with_link(self, view: DocumentView) -> DocumentView:
+    def _with_link(self, tenant: str, view: DocumentView) -> DocumentView:
         gone = view.state in {"deleting", "deleted", "expired"}
-        return view if gone else replace(view, file_url=self._links.file(view.doc_id))
+        return view if gone else replace(view, file_url=self._links.file(view.doc_id, tenant))

@@ -21,6 +21,7 @@ from contracts.tensors import PRIORITY_QUERY
 from contracts.trace import TraceContext
 from gateway.core.budget import Budget
 from gateway.core.clock import Clock
+from gateway.core.kept_vectors import KeptVectors
 from gateway.core.query import SearchQuery
 from gateway.flows.ports import QueryEncoder
 from runtime.breaker import CircuitBreaker
@@ -34,10 +35,16 @@ _RESET_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A joint query, float32 [dim], and the towers that did not answer."""
+    """A joint query, float32 [dim].
+
+    Args:
+        missing: towers that did not answer.
+        stood_in: the full picture tower answered for the distilled one.
+    """
 
     vector: Vector
     missing: tuple[Tower, ...]
+    stood_in: bool = False
 
 
 @dataclass(slots=True)
@@ -48,12 +55,14 @@ class _Run:
         halves: towers whose halves of the query it fills.
         servers: who can make it, in the order in which they are asked.
         asked: who was asked last.
+        content: what is encoded: the words, or the pictures' hashes.
         failed: those that another one had to stand in for.
     """
 
     halves: tuple[Tower, ...]
     servers: tuple[tuple[Server, Work], ...]
     asked: Server
+    content: tuple[str, ...]
     failed: list[Server] = field(default_factory=list)
 
 
@@ -65,9 +74,13 @@ class EncodeQuery:
     which takes longer than a search may. Should that server fail, the text encoder's stands in, as the full
     picture tower does for the distilled one. A breaker leaves out a tower that keeps failing: it costs no time
     then.
+
+    Args:
+        keep: vectors that are remembered by what they were made of; equal words and pictures are encoded once.
     """
 
-    def __init__(self, encoder: QueryEncoder, clock: Clock) -> None:
+    def __init__(self, encoder: QueryEncoder, clock: Clock, *, keep: int = 0) -> None:
+        self._kept: KeptVectors[tuple[Server, tuple[str, ...]]] = KeptVectors(keep)
         self._encoder = encoder
         self._clock = clock
         servers: tuple[Server, ...] = ("text", "clip_text", "clip_image", "clip_image_distilled")
@@ -128,9 +141,11 @@ class EncodeQuery:
             query.weights,
             text=vectors.get("text"),
             clip_text=vectors.get("clip_text"),
-            images=[vectors["clip_image"]] if "clip_image" in vectors else [],
+            images=list(vectors["clip_image"]) if "clip_image" in vectors else [],
+            image_weights=[picture.weight for picture in query.pictures] if "clip_image" in vectors else None,
         )
-        return Encoded(vector, tuple(missing))
+        stood_in = any("clip_image_distilled" in run.failed for run in runs)
+        return Encoded(vector, tuple(missing), stood_in)
 
     def states(self) -> Iterator[tuple[str, str]]:
         """Name and state of every tower's breaker."""
@@ -154,13 +169,18 @@ class EncodeQuery:
         """The vector from the first server that gives it; one that failed lately is only tried beside the next."""
         error: TriremeError = DependencyDown("triton", "No encoder can be reached at the moment.")
         for server, work in run.servers:
+            kept = self._kept.get((server, run.content))
+            if kept is not None:
+                return kept
             breaker, is_last = self._breakers[server], server == run.servers[-1][0]
             trusted = breaker.state == "closed"
             if breaker.allow():
                 if trusted or is_last:
                     run.asked = server
                     try:
-                        return await self._ask(server, work)
+                        vector = await self._ask(server, work)
+                        self._kept.put((server, run.content), vector)
+                        return vector
                     except (DependencyDown, DependencyFailed, Overloaded) as exc:
                         error = exc
                 else:
@@ -190,7 +210,7 @@ class EncodeQuery:
 
     def _runs(self, query: SearchQuery, budget: Budget, trace: TraceContext, *, distilled: bool) -> list[_Run]:
         """The vectors to make, each with the halves that it fills."""
-        weights, words, picture = query.weights, query.words, query.picture
+        weights, words, pictures = query.weights, query.words, query.pictures
         runs: list[_Run] = []
         wants_text = words is not None and weights.text_text != 0
         wants_clip = words is not None and weights.text_image != 0
@@ -212,19 +232,19 @@ class EncodeQuery:
             return await self._encoder.embed_query_words(words, timeout_s=left_s(), trace=trace)
 
         async def clip_image(distilled: bool = False) -> Vector:
-            assert picture is not None
-            rows = await self._encoder.embed_pictures(
-                [picture.pixels],
+            """All pictures, a row each."""
+            return await self._encoder.embed_pictures(
+                [picture.pixels for picture in pictures],
                 priority=PRIORITY_QUERY,
                 timeout_s=left_s(),
                 trace=trace,
                 distilled=distilled,
             )
-            row: Vector = rows[0]
-            return row
 
         def add(halves: tuple[Tower, ...], *servers: tuple[Server, Work]) -> None:
-            runs.append(_Run(halves, servers, servers[0][0]))
+            of_words = halves != ("clip_image",)
+            content = (words or "",) if of_words else tuple(picture.sha256 for picture in pictures)
+            runs.append(_Run(halves, servers, servers[0][0], content))
 
         if shared and (wants_text or wants_clip):
             wanted: tuple[tuple[Tower, bool], ...] = (("clip_text", wants_clip), ("text", wants_text))
@@ -233,7 +253,7 @@ class EncodeQuery:
             add(("text",), ("text", text))
         if wants_clip and not shared:
             add(("clip_text",), ("clip_text", clip_text))
-        if picture is not None and weights.image_image != 0:
+        if pictures and weights.image_image != 0:
             small: tuple[tuple[Server, Work], ...] = (("clip_image_distilled", partial(clip_image, True)),)
             add(("clip_image",), *(small if distilled else ()), ("clip_image", clip_image))
         return runs

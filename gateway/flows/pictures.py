@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -9,12 +10,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contracts.errors import Overloaded, PayloadTooLarge
+from contracts.space import Space
 from encoding.pictures import decode_picture
 from gateway.core.query import QueryPicture
 
 
 class PictureTower(Protocol):
     """Knows what the image tower takes; `encoding.encoder.Encoder` does."""
+
+    @property
+    def space(self) -> Space:
+        """The joint space that it speaks."""
+        ...
 
     @property
     def image_size(self) -> int:
@@ -30,12 +37,15 @@ class PictureReader:
     """Decodes query pictures. Use it inside one event loop.
 
     Args:
+        tower: which tower a picture is read for, asked for each one.
         max_bytes: largest file.
         at_once: pictures decoded side by side; each may need a few hundred megabytes at the pixel limit.
         max_waiting: pictures that may wait for their turn.
     """
 
-    def __init__(self, tower: PictureTower, *, max_bytes: int, at_once: int = 2, max_waiting: int = 16) -> None:
+    def __init__(
+        self, tower: Callable[[], PictureTower], *, max_bytes: int, at_once: int = 2, max_waiting: int = 16
+    ) -> None:
         self._tower = tower
         self._max_bytes = max_bytes
         self._turns = asyncio.Semaphore(at_once)
@@ -47,6 +57,7 @@ class PictureReader:
         Raises:
             InvalidInput: empty or damaged. UnsupportedMedia: another kind of file.
             PayloadTooLarge: too many bytes or pixels. Overloaded: too many pictures wait already.
+            DependencyDown: no index is known yet, so neither is the tower.
         """
         if len(data) > self._max_bytes:
             raise PayloadTooLarge(
@@ -62,5 +73,6 @@ class PictureReader:
             self._places += 1
 
     def _decode(self, data: bytes) -> QueryPicture:
-        image = decode_picture(data, target_edge=self._tower.image_size)
-        return QueryPicture(self._tower.prepare_picture(image), hashlib.sha256(data).hexdigest())
+        tower = self._tower()
+        image = decode_picture(data, target_edge=tower.image_size)
+        return QueryPicture(tower.prepare_picture(image), hashlib.sha256(data).hexdigest(), tower.space.space_id)

@@ -13,8 +13,10 @@ from contracts.joint import Vector
 from contracts.search import SearchReply, SearchRequest, ShardHit
 from contracts.space import Space, TextRole
 from contracts.trace import TraceContext
+from gateway.core.access import Caller
 from gateway.core.cached_answer import CachedAnswer
 from gateway.core.query import SearchQuery
+from gateway.core.route import Route
 
 
 class Search(Protocol):
@@ -135,8 +137,17 @@ class AnswerCache(Protocol):
 class Generations(Protocol):
     """Which index generation searches go to."""
 
-    def current(self) -> Generation:
-        """The serving generation. Raises DependencyDown while none is known."""
+    def current(self, space_id: str | None = None) -> Generation:
+        """The serving generation. Raises DependencyDown while none is known.
+
+        Args:
+            space_id: of a query that was begun in this space: the one that served it last, should searches have
+                gone over to another space meanwhile.
+        """
+        ...
+
+    def named(self, name: str) -> Generation:
+        """A live generation, whether or not it is the one that serves. Raises DependencyDown: it is not there."""
         ...
 
 
@@ -151,8 +162,31 @@ class HitLinks(Protocol):
         """Link to the small picture; None for text."""
         ...
 
-    def document(self, hit: ShardHit) -> str | None:
+    def document(self, hit: ShardHit, tenant: str) -> str | None:
         """Link to the whole document."""
+        ...
+
+
+class RoutedSearch(Protocol):
+    """Searches that can be told how to be answered; `gateway.flows.search.SearchFlow`."""
+
+    def route(self, query: SearchQuery) -> Route:
+        """How the policy has a query answered."""
+        ...
+
+    def serves(self, route: Route, query: SearchQuery) -> bool:
+        """Whether a query can be answered by this route now."""
+        ...
+
+    async def search(
+        self,
+        query: SearchQuery,
+        *,
+        trace: TraceContext,
+        arrived_s: float | None = None,
+        route: Route | None = None,
+    ) -> SearchResponse:
+        """Answer a query by a route."""
         ...
 
 
@@ -161,6 +195,18 @@ class ShownDocuments(Protocol):
 
     def note(self, generation: str, n_shards: int, doc_ids: Iterable[str]) -> None:
         """Documents were shown. Returns at once and never raises."""
+        ...
+
+
+class CallerQuotas(Protocol):
+    """Counts what callers use; `gateway.clients.quotas.Quotas` does."""
+
+    async def admit(self, caller: Caller) -> None:
+        """Count a request. Raises Overloaded, with the time to wait."""
+        ...
+
+    async def used(self, caller: Caller, tokens: int) -> None:
+        """Count tokens that were read and written."""
         ...
 
 
@@ -181,4 +227,8 @@ class SearchMeter(Protocol):
 
     def breaker(self, name: str, state: str) -> None:
         """A breaker stands at "closed", "half_open" or "open"."""
+        ...
+
+    def admission(self, limit: int, *, refused: bool) -> None:
+        """A search was let in to the index, or refused, while so many may be there at once."""
         ...

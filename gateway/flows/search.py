@@ -1,26 +1,32 @@
 """One search from arrival to answer within 200 ms: cache, encoders, shards, merge, and what to do without them."""
 
 import asyncio
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
-from contracts.api import Coverage, SearchHit, SearchResponse
+from contracts.api import Coverage, SearchResponse
 from contracts.errors import DeadlineExceeded, DependencyDown, DependencyFailed, Overloaded, TriremeError
 from contracts.generations import Generation
-from contracts.search import SearchRequest, ShardHit
+from contracts.search import MAX_K, SearchRequest
 from contracts.trace import TraceContext
+from gateway.core.admission import AdaptiveLimit, AdmissionRefused
 from gateway.core.budget import Budget, Budgets
 from gateway.core.cache_key import cache_key
 from gateway.core.cached_answer import CachedAnswer
 from gateway.core.clock import Clock
-from gateway.core.hits import search_hit
-from gateway.core.merge import merge, shard_k
-from gateway.core.policy import DISTILLED, choose_variant
+from gateway.core.merge import group, grouped_k, merge, shard_k
+from gateway.core.policy import DISTILLED, FULL, is_shedding
 from gateway.core.query import SearchQuery
-from gateway.flows.encode import EncodeQuery
+from gateway.core.reranking import pool_size, reranked
+from gateway.core.route import Route
+from gateway.flows.found import Found
 from gateway.flows.ports import AnswerCache, Generations, HitLinks, SearchMeter, ShardBus, ShownDocuments
+from gateway.flows.presenting import shown
+from gateway.flows.query_spaces import QuerySpace, QuerySpaces
+from gateway.flows.routing import Routing
 from gateway.flows.scatter import AskShards
 from gateway.flows.single_flight import SingleFlight
 
@@ -28,30 +34,20 @@ from gateway.flows.single_flight import SingleFlight
 _FALLBACK_ERRORS = (DependencyDown, DependencyFailed, DeadlineExceeded, Overloaded)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """What encoders and shards made of a query."""
-
-    hits: tuple[ShardHit, ...]
-    coverage: Coverage
-    degraded: tuple[str, ...]
-    timings_ms: dict[str, float]
-
-
 class SearchFlow:
     """Answers searches. Use it from one event loop.
 
     Args:
-        variants: variants of the models that are loaded.
+        spaces: a query is encoded in the space of the generation that it goes to.
         fresh_s: age up to which a kept answer is as good as a new one.
         cache_wait_s: how long a search waits for the cache before it goes to the index.
-        max_at_once: searches under way at once; more are refused.
+        admission: lets searches in to the index, or refuses them; answers of the cache need no admission.
     """
 
     def __init__(
         self,
         *,
-        encode: EncodeQuery,
+        spaces: QuerySpaces,
         shards: AskShards,
         bus: ShardBus,
         cache: AnswerCache,
@@ -60,34 +56,42 @@ class SearchFlow:
         meter: SearchMeter,
         shown: ShownDocuments,
         clock: Clock,
-        space_id: str,
-        text_dim: int,
         budgets: Budgets,
-        variants: Collection[str],
         fresh_s: float,
         cache_wait_s: float,
-        max_at_once: int,
+        admission: AdaptiveLimit,
     ) -> None:
-        self._encode = encode
+        self._spaces = spaces
         self._shards = shards
         self._bus = bus
         self._cache = cache
         self._generations = generations
+        self._routing = Routing(spaces, generations)
         self._links = links
         self._meter = meter
         self._shown = shown
         self._clock = clock
-        self._space_id = space_id
-        self._text_dim = text_dim
         self._budgets = budgets
-        self._variants = variants
         self._fresh_s = fresh_s
         self._cache_wait_s = cache_wait_s
-        self._places = max_at_once
-        self._flights: SingleFlight[_Found] = SingleFlight()
+        self._admission = admission
+        self._flights: SingleFlight[Found] = SingleFlight()
+
+    def route(self, query: SearchQuery) -> Route:
+        """How the policy has a query answered now. Raises as `Routing.route` does."""
+        return self._routing.route(query, shedding=is_shedding(self._admission.free, self._admission.limit))
+
+    def serves(self, route: Route, query: SearchQuery) -> bool:
+        """Whether a query can be answered by this route now."""
+        return self._routing.serves(route, query)
 
     async def search(
-        self, query: SearchQuery, *, trace: TraceContext, arrived_s: float | None = None
+        self,
+        query: SearchQuery,
+        *,
+        trace: TraceContext,
+        arrived_s: float | None = None,
+        route: Route | None = None,
     ) -> SearchResponse:
         """Answer a query: from the cache while that is fresh, else from the index, complete or in part.
 
@@ -95,6 +99,7 @@ class SearchFlow:
 
         Args:
             arrived_s: monotonic time from which the budget counts; now when absent.
+            route: how to answer; as the policy has it when absent.
 
         Raises:
             InvalidInput: weights that leave nothing of the query, or words too long for the encoder.
@@ -102,26 +107,28 @@ class SearchFlow:
             DependencyDown, DependencyFailed, DeadlineExceeded: nothing answered, and nothing is kept.
         """
         budget = self._budgets.start(self._clock.monotonic_s() if arrived_s is None else arrived_s)
-        if self._places == 0:
-            raise Overloaded("Too many searches are under way at the moment.")
-        self._places -= 1
         try:
-            response = await self._answer(query, budget, trace)
+            response = await self._answer(query, budget, trace, route)
         except TriremeError:
             self._meter.answered("error", budget.elapsed_ms(self._clock.monotonic_s()), {})
             raise
         finally:
-            self._places += 1
             self._meter_breakers()
         # Whatever served it, the cache and the replica too: what people still find does not expire.
         self._shown.note(response.generation, response.coverage.of, [hit.doc_id for hit in response.hits])
         self._meter.answered(response.served_by, response.timings_ms["total"], response.timings_ms)
         return response
 
-    async def _answer(self, query: SearchQuery, budget: Budget, trace: TraceContext) -> SearchResponse:
-        variant = choose_variant(query.tier, self._variants)
-        generation = self._generations.current()
-        key = cache_key(query, variant=variant, generation=generation.name)
+    async def _answer(
+        self, query: SearchQuery, budget: Budget, trace: TraceContext, route: Route | None
+    ) -> SearchResponse:
+        route = route or self.route(query)
+        # One generation for the whole of the search, and its space with it: nothing is of two spaces.
+        generation = self._routing.generation(route, query)
+        space = self._spaces.of(generation.space_id)
+        if route.weights is not None:
+            query = replace(query, weights=route.weights)
+        key = cache_key(query, variant=route.variant, generation=generation.name, reranker=route.reranker)
         timings_ms: dict[str, float] = {}
         lookup = None
         if key is not None:
@@ -131,9 +138,9 @@ class SearchFlow:
             timings_ms["cache"] = (self._clock.monotonic_s() - asked_s) * 1000
         kept = _answer_of(lookup)
         if kept is not None and self._is_fresh(kept):
-            return self._from_cache(kept, budget, trace, timings_ms)
+            return self._from_cache(kept, query, budget, trace, timings_ms)
         try:
-            found = await self._find(key, query, generation, budget, trace, variant)
+            found = await self._find(key, query, generation, space, budget, trace, route)
         except _FALLBACK_ERRORS:
             # A cache that was too slow to wait for may still answer within the budget, when failing was quick.
             if lookup is not None:
@@ -142,16 +149,16 @@ class SearchFlow:
             kept = _answer_of(lookup)
             if kept is None:
                 raise
-            return self._from_cache(kept, budget, trace, timings_ms)
+            return self._from_cache(kept, query, budget, trace, timings_ms)
         # Who finds nothing often uploads something and asks again: an answer without hits is not kept.
         if key is not None and found.hits and not found.degraded:
-            self._cache.put(key, self._worth_keeping(query, found, variant, generation))
+            self._cache.put(key, found.worth_keeping(query, generation, stored_ms=self._clock.unix_ms()))
         unreachable = key is not None and not self._cache.available()
         return SearchResponse(
-            hits=self._present(found.hits),
+            hits=shown(found.hits, query, self._links),
             coverage=found.coverage,
             served_by="index",
-            variant=variant,
+            variant=found.variant,
             generation=generation.name,
             trace_id=trace.trace_id,
             timings_ms=self._total(timings_ms | found.timings_ms, budget),
@@ -163,41 +170,66 @@ class SearchFlow:
         key: str | None,
         query: SearchQuery,
         generation: Generation,
+        space: QuerySpace,
         budget: Budget,
         trace: TraceContext,
-        variant: str,
-    ) -> _Found:
+        route: Route,
+    ) -> Found:
         """Hits from the index; equal queries at the same time share one search."""
         if not self._bus.available():
             raise DependencyDown("kafka")
-        if key is None:
-            return await self._search_index(query, generation, budget, trace, variant)
-        return await self._flights.do(key, lambda: self._search_index(query, generation, budget, trace, variant))
+
+        async def work() -> Found:
+            with self._admitted(budget):
+                return await self._search_index(query, generation, space, budget, trace, route)
+
+        return await (work() if key is None else self._flights.do(key, work))
+
+    @contextmanager
+    def _admitted(self, budget: Budget) -> Iterator[None]:
+        try:
+            with self._admission.admitted(budget.arrived_s) as admitted:
+                self._meter.admission(self._admission.limit, refused=False)
+                yield admitted
+        except AdmissionRefused:
+            self._meter.admission(self._admission.limit, refused=True)
+            raise
 
     async def _search_index(
-        self, query: SearchQuery, generation: Generation, budget: Budget, trace: TraceContext, variant: str
-    ) -> _Found:
+        self,
+        query: SearchQuery,
+        generation: Generation,
+        space: QuerySpace,
+        budget: Budget,
+        trace: TraceContext,
+        route: Route,
+    ) -> Found:
         began_s = self._clock.monotonic_s()
-        encoded = await self._encode.encode(query, budget, trace, distilled=variant == DISTILLED)
+        encoded = await space.encode.encode(query, budget, trace, distilled=route.variant == DISTILLED)
         encoded_s = self._clock.monotonic_s()
+        pool = pool_size(route.reranker, query.k)
         request = SearchRequest(
             tenant=query.tenant,
             correlation_id="",
             reply_partition=0,
             deadline_ms=0,
-            space_id=self._space_id,
+            space_id=space.space.space_id,
             generation=generation.name,
             vector=encoded.vector.astype(np.dtype("<f4")).tobytes(),
-            text_dim=self._text_dim,
-            k=shard_k(query.k),
+            text_dim=space.space.text_dim,
+            k=grouped_k(query.k, query.per_document) if query.per_document else shard_k(pool),
             filter=query.filter,
             words=query.words if query.weights.lexical else None,
             lexical_weight=query.weights.lexical if query.words else 0.0,
         )
         gathered = await self._shards.ask(request, generation.n_shards, budget, trace)
         gathered_s = self._clock.monotonic_s()
-        hits = merge((reply.hits for reply in gathered.replies.values()), query.k)
-        return _Found(
+        lists = (reply.hits for reply in gathered.replies.values())
+        if query.per_document:
+            hits = group(merge(lists, MAX_K), query.k, query.per_document)
+        else:
+            hits = reranked(route.reranker, merge(lists, pool), query.k)
+        return Found(
             hits=tuple(hits),
             coverage=Coverage(len(gathered.replies), generation.n_shards),
             degraded=(*encoded.missing, *(() if gathered.complete else ("shards",))),
@@ -208,16 +240,22 @@ class SearchFlow:
                 "faiss": gathered.faiss_ms,
                 "merge": (self._clock.monotonic_s() - gathered_s) * 1000,
             },
+            variant=FULL if encoded.stood_in else route.variant,
         )
 
     def _is_fresh(self, kept: CachedAnswer) -> bool:
         return kept.age_s(self._clock.unix_s()) < self._fresh_s
 
     def _from_cache(
-        self, kept: CachedAnswer, budget: Budget, trace: TraceContext, timings_ms: dict[str, float]
+        self,
+        kept: CachedAnswer,
+        query: SearchQuery,
+        budget: Budget,
+        trace: TraceContext,
+        timings_ms: dict[str, float],
     ) -> SearchResponse:
         return SearchResponse(
-            hits=self._present(kept.hits),
+            hits=shown(kept.hits, query, self._links),
             coverage=Coverage(kept.n_shards, kept.n_shards),
             served_by="cache" if self._is_fresh(kept) else "stale_cache",
             variant=kept.variant,
@@ -227,37 +265,20 @@ class SearchFlow:
             cache_age_s=round(kept.age_s(self._clock.unix_s()), 3),
         )
 
-    def _worth_keeping(
-        self, query: SearchQuery, found: _Found, variant: str, generation: Generation
-    ) -> CachedAnswer:
-        return CachedAnswer(
-            tenant=query.tenant,
-            stored_ms=self._clock.unix_ms(),
-            hits=found.hits,
-            n_shards=found.coverage.of,
-            variant=variant,
-            generation=generation.name,
-        )
-
-    def _present(self, hits: tuple[ShardHit, ...]) -> list[SearchHit]:
-        return [
-            search_hit(
-                rank,
-                hit,
-                picture_url=self._links.picture(hit),
-                thumbnail_url=self._links.thumbnail(hit),
-                document_url=self._links.document(hit),
-            )
-            for rank, hit in enumerate(hits, start=1)
-        ]
-
     def _total(self, timings_ms: dict[str, float], budget: Budget) -> dict[str, float]:
         total_ms = budget.elapsed_ms(self._clock.monotonic_s())
         return {name: round(value, 3) for name, value in (timings_ms | {"total": total_ms}).items()}
 
     def _meter_breakers(self) -> None:
-        for name, state in (*self._encode.states(), *self._shards.states()):
+        """The encoders' are those of the space that is searched now."""
+        for name, state in (*self._encoders_states(), *self._shards.states()):
             self._meter.breaker(name, state)
+
+    def _encoders_states(self) -> Iterable[tuple[str, str]]:
+        try:
+            return self._spaces.of(self._generations.current().space_id).encode.states()
+        except TriremeError:
+            return ()
 
 
 def _answer_of(lookup: "asyncio.Task[CachedAnswer | None] | None") -> CachedAnswer | None:

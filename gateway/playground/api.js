@@ -31,15 +31,31 @@ async function request(path, options = {}) {
   return response;
 }
 
-const post = (path, body, { signal, accept = "application/json" } = {}) =>
+const post = (path, body, { signal, accept = "application/json", headers = {} } = {}) =>
   request(path, {
     method: "POST",
     body: JSON.stringify(body),
     signal,
-    headers: { "Content-Type": "application/json", Accept: accept },
+    headers: { "Content-Type": "application/json", Accept: accept, ...headers },
   });
 
-export const search = async (body, signal) => (await post("/v1/search", body, { signal })).json();
+export const search = async (body, signal) =>
+  (await post("/v1/search", body, { signal, headers: { "X-Session-Id": session() } })).json();
+
+/** Say that a hit of a search was opened. Nobody waits for it, and nobody is told when it fails. */
+export const clicked = (impressionId, rank) =>
+  post("/v1/feedback", { impression_id: impressionId, kind: "click", rank }).catch(() => null);
+
+export const experiments = async () => (await request("/v1/experiments")).json();
+export const experiment = async (name) => (await request(`/v1/experiments/${encodeURIComponent(name)}`)).json();
+
+/** Names this tab, so that experiments answer it by one variant. */
+function session() {
+  const known = sessionStorage.getItem("session");
+  if (known) return known;
+  sessionStorage.setItem("session", Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join(""));
+  return session();
+}
 
 /** The events of an answer as they come: {event, data}. */
 export async function* answer(body, signal) {
@@ -78,6 +94,15 @@ export async function documents({ state, cursor }) {
 
 export const remove = async (docId) =>
   (await request(`/v1/documents/${encodeURIComponent(docId)}`, { method: "DELETE" })).json();
+
+/** Have all that was given up of a document's version done again; how many pieces of work that were. */
+export async function requeue(docId, version) {
+  const wanted = new URLSearchParams({ document: docId, state: "open" });
+  const { letters } = await (await request(`/v1/dead-letters?${wanted}`)).json();
+  const open = letters.filter((letter) => letter.version === version);
+  for (const { id } of open) await request(`/v1/dead-letters/${id}/requeue`, { method: "POST" });
+  return open.length;
+}
 
 /** Upload one file; `progress` is called with 0 to 1. Fetch cannot tell progress, XMLHttpRequest can. */
 export function upload(file, progress) {

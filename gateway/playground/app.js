@@ -90,7 +90,7 @@ async function searchOnly(request, words, signal) {
   const found = await api.search(request, signal);
   showBadges(found);
   showTimings(found.timings_ms);
-  showHits(found.hits, words);
+  showHits(found.hits, words, (rank) => api.clicked(found.impression_id, rank));
   announce(`${found.hits.length} found`);
 }
 

@@ -99,7 +99,7 @@ function row(view) {
   return el(
     "li",
     { class: `document is-${view.state}`, data: { docId: view.doc_id } },
-    el("div", { class: "document-name" }, title, GOING.has(view.state) ? null : deleteButton(view, name)),
+    el("div", { class: "document-name" }, title, hasFailed(view) ? retryButton(view, name) : null, GOING.has(view.state) ? null : deleteButton(view, name)),
     el("div", { class: "document-facts" }, el("span", { class: `state ${view.state}` }, view.state), stages(view), el("span", { class: "muted" }, facts.join(" · "))),
     view.reason ? el("p", { class: "reason" }, view.reason) : null,
   );
@@ -119,6 +119,26 @@ function stages(view) {
   });
   const told = STAGES.filter((name) => known.has(name)).map((name) => `${STAGE_NAMES[name]} ${known.get(name).state}`);
   return el("span", { class: "dots", role: "img", aria: { label: told.join(", ") } }, ...dots);
+}
+
+const hasFailed = (view) => !GOING.has(view.state) && view.stages.some(({ state }) => state === "failed");
+
+/** Puts back into the queue what was given up of a document. */
+function retryButton(view, name) {
+  const button = el("button", { class: "quiet retry", type: "button", aria: { label: `Try ${name} again` } }, "Try again");
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      const found = await api.requeue(view.doc_id, view.version);
+      button.textContent = found ? "Queued" : "Nothing to redo";
+      announce(found ? `${name} is tried again.` : `There is nothing to redo for ${name}.`);
+    } catch (problem) {
+      button.disabled = false;
+      button.title = problem.message;
+      button.textContent = "Failed";
+    }
+  });
+  return button;
 }
 
 /** Asks once more in place before it deletes. */

@@ -43,6 +43,7 @@ export function showBadges(found) {
     badge(`${answered} of ${of} shards`, answered < of ? "warn" : "good"),
     ...found.degraded.map((part) => badge(`without ${part.replaceAll("_", " ")}`, "warn")),
     badge(found.variant, "", "Model variant"),
+    ...(found.experiments ?? []).map((part) => badge(`${part.experiment}: ${part.variant}`, "", "Experiment and variant")),
     traceBadge(found.trace_id),
   );
   byId("measures").hidden = false;

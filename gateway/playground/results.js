@@ -12,11 +12,17 @@ const LONG = 280; // longer texts can be opened and closed
 
 let texts = new Map(); // rank -> { element, text, query }
 
-/** Show the hits of a query, best first. */
-export function showHits(hits, query) {
+/** Show the hits of a query, best first; `opened` is told the rank of one that is opened. */
+export function showHits(hits, query, opened = () => null) {
   texts = new Map();
   const best = Math.max(0.001, ...hits.map((hit) => Math.max(hit.text_score, 0) + Math.max(hit.image_score, 0) + byWords(hit)));
-  byId("hits").replaceChildren(...hits.map((hit) => card(hit, query, best)));
+  byId("hits").replaceChildren(
+    ...hits.map((hit) => {
+      const item = card(hit, query, best);
+      item.addEventListener("click", (event) => event.target.closest("a, button") && opened(hit.rank), { passive: true });
+      return item;
+    }),
+  );
   byId("results-head").hidden = hits.length === 0;
   byId("empty").hidden = true;
   if (hits.length === 0) byId("hits").append(el("li", { class: "nothing" }, "Nothing was found."));

@@ -14,7 +14,7 @@ from contracts.api import AnswerResponse
 from contracts.errors import InvalidInput
 from gateway.flows.answer import AnswerEvent, Cited, Delta, Done, Retrieved
 from gateway.routes.callers import EventStream, Left, begun, nobody_reads, while_there
-from gateway.routes.context import respond, services_of, trace_of
+from gateway.routes.context import count_tokens, respond, services_of, trace_of
 from gateway.routes.search import body_schema
 from gateway.routes.search_body import SearchBody, read_search
 
@@ -49,7 +49,7 @@ async def answer(request: Request) -> Response:
     if asked.query.words is None:
         raise InvalidInput("A question is needed in 'question'; a picture alone can be searched with.")
     trace = trace_of(request)
-    events = services.answers.answer(asked.query, trace)
+    events = _counted(request, services.answers.answer(asked.query, trace))
     try:
         if not asked.body.stream and _EVENT_STREAM not in request.headers.get("accept", ""):
             return respond(await while_there(request, _whole(events)))
@@ -63,6 +63,16 @@ async def answer(request: Request) -> Response:
             yield _event(event, trace.trace_id)
 
     return EventStream(stream(), ahead)
+
+
+async def _counted(
+    request: Request, events: AsyncGenerator[AnswerEvent, None]
+) -> AsyncGenerator[AnswerEvent, None]:
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Done):
+                await count_tokens(request, event.usage.prompt_tokens + event.usage.completion_tokens)
+            yield event
 
 
 async def _whole(events: AsyncGenerator[AnswerEvent, None]) -> AnswerResponse:

@@ -6,9 +6,13 @@ from typing import Any, Generic, TypeVar
 
 from fastapi import Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
+from runtime.telemetry import get_logger
+
 _PING_S = 10
+_log = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -94,17 +98,26 @@ class EventStream(EventSourceResponse):
     Args:
         source: closed at the end, also when the caller leaves before anything was sent.
         sep: what ends a line.
+        send_timeout_s: a caller who takes nothing for so long is left.
     """
 
     def __init__(
-        self, events: AsyncIterator[ServerSentEvent | str], source: Ahead[Any], *, sep: str | None = None
+        self,
+        events: AsyncIterator[ServerSentEvent | str],
+        source: Ahead[Any],
+        *,
+        sep: str | None = None,
+        send_timeout_s: float | None = None,
     ) -> None:
-        super().__init__(events, ping=_PING_S, sep=sep)
+        super().__init__(events, ping=_PING_S, sep=sep, send_timeout=send_timeout_s)
         self._source = source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            # The server closes the connection of an answer that does not end.
+            _log.info("slow_reader_left", path=scope["path"])
         finally:
             await self._source.close()
 

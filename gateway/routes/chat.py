@@ -11,8 +11,9 @@ from contracts.errors import TriremeError
 from gateway.routes.callers import Ahead, EventStream, Left, begun, nobody_reads, while_there
 from gateway.routes.chat_body import ChatBody, ChatRequest, read_chat
 from gateway.routes.chat_events import ChatEvent, Closing, from_answer, from_model
+from gateway.routes.chat_schema import ANSWERED
 from gateway.routes.completion import Completion
-from gateway.routes.context import respond, services_of, trace_of
+from gateway.routes.context import count_tokens, respond, services_of, trace_of
 from gateway.routes.json_body import schema_of
 from gateway.routes.openai_errors import described_errors, openai_error, openai_status
 from gateway.routes.problems import status_of
@@ -34,7 +35,7 @@ _DESCRIBED: dict[str, Any] = {
     "/v1/chat/completions",
     summary="Go on with a conversation",
     openapi_extra=_DESCRIBED,
-    responses=described_errors(400, 404, 429, 502, 503, 504),
+    responses=ANSWERED | described_errors(400, 404, 429, 502, 503, 504),
 )
 async def chat_completions(request: Request) -> Response:
     """OpenAI's chat completion, whole or (with `stream`) as server-sent events.
@@ -51,7 +52,7 @@ async def chat_completions(request: Request) -> Response:
         include_usage=asked.include_usage,
         return_token_ids=asked.return_token_ids,
     )
-    events = _events(request, asked)
+    events = _counted(request, _events(request, asked))
     try:
         if not asked.stream:
             return respond(await while_there(request, _whole(completion, events)))
@@ -67,6 +68,14 @@ def _events(request: Request, asked: ChatRequest) -> AsyncGenerator[ChatEvent, N
         return from_model(services.chat.chat(asked.messages, asked.sampling, trace))
     answer = services.answers.answer(asked.query, trace, sampling=asked.sampling, dialogue=asked.dialogue)
     return from_answer(answer, str(request.base_url))
+
+
+async def _counted(request: Request, events: AsyncGenerator[ChatEvent, None]) -> AsyncGenerator[ChatEvent, None]:
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Closing):
+                await count_tokens(request, event.usage.prompt_tokens + event.usage.completion_tokens)
+            yield event
 
 
 async def _whole(completion: Completion, events: AsyncGenerator[ChatEvent, None]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from gateway.core.query import SearchQuery
 from gateway.core.writing import Message, Role, Sampling
 from gateway.routes.context import services_of
 from gateway.routes.json_body import picture_bytes, read_json, validated
-from gateway.routes.search_body import SearchOptions, search_query
+from gateway.routes.search_body import PictureFile, SearchOptions, search_query
 
 _MODELS = (RETRIEVAL, LLAMA)
 
@@ -135,7 +135,8 @@ async def read_chat(request: Request) -> ChatRequest:
             raise InvalidInput(
                 "The last message asks nothing; beside a picture, too, it needs words.", param="messages"
             )
-        query = await search_query(request, body.trireme or SearchOptions(), question.content, picture)
+        pictures = [PictureFile(picture)] if picture is not None else []
+        query = await search_query(request, body.trireme or SearchOptions(), question.content, pictures)
         dialogue = _dialogue(messages[:-1])
     return ChatRequest(
         model=body.model,

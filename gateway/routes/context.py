@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 from fastapi import Request, Response
 
-from contracts.ids import DEFAULT_TENANT
+from contracts.errors import Unauthenticated
 from contracts.trace import TraceContext
+from gateway.core.access import Caller
 from gateway.services import Services
 from runtime.telemetry import new_trace
 
@@ -24,9 +25,22 @@ def trace_of(request: Request) -> TraceContext:
     return trace if isinstance(trace, TraceContext) else new_trace()
 
 
-def tenant_of(_request: Request) -> str:
-    """Who asks. There is one tenant while no API key exists."""
-    return DEFAULT_TENANT
+def caller_of(request: Request) -> Caller:
+    """Who asks, as `gateway.routes.api_keys` found out."""
+    caller = request.scope.get("state", {}).get("caller")
+    if not isinstance(caller, Caller):
+        raise Unauthenticated("This address needs to know who asks.")
+    return caller
+
+
+def tenant_of(request: Request) -> str:
+    """Whose documents the request is about. There is one tenant while no API key exists."""
+    return caller_of(request).tenant
+
+
+async def count_tokens(request: Request, tokens: int) -> None:
+    """Tokens that were read and written for whoever asks, against the quota."""
+    await services_of(request).quotas.used(caller_of(request), tokens)
 
 
 def respond(body: Any, status: int = 200) -> Response:

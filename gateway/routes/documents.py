@@ -2,20 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from sse_starlette import EventSourceResponse, ServerSentEvent
-from starlette.datastructures import UploadFile
+from sse_starlette import ServerSentEvent
 
-from contracts.api import DocumentView
-from contracts.errors import DeadlineExceeded, InvalidInput
+from contracts.api import DocumentList, DocumentView
+from contracts.errors import NotFound
 from contracts.ids import DEFAULT_COLLECTION
 from contracts.status import DocumentStateName
 from gateway.core.status_view import SETTLED
-from gateway.routes.context import respond, services_of, tenant_of, trace_of
+from gateway.flows.document_changes import Change, WantedChanges
+from gateway.routes.callers import Ahead, EventStream
+from gateway.routes.context import caller_of, respond, services_of, tenant_of, trace_of
+from gateway.routes.upload_form import upload_form
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
@@ -23,7 +25,10 @@ _WAIT_S = 30.0
 _LONGEST_WAIT_S = 120.0
 # The largest file at 1 MB/s.
 _ARRIVES_S = 128.0
-_PING_S = 15
+_RETRY_MS = 1000
+_FIRST_WITHIN_S = 0.5
+# A reader who takes nothing for so long has gone.
+_SEND_TIMEOUT_S = 30.0
 # Changes of one document are told at most this often; a bulk load would flood the page otherwise.
 _NEWS_EVERY_S = 0.2
 
@@ -36,11 +41,19 @@ _UPLOAD_SCHEMA: dict[str, Any] = {
                     "type": "object",
                     "required": ["file"],
                     "properties": {
-                        "file": {"type": "string", "format": "binary"},
+                        "file": {
+                            "description": "The document; repeat the field for several.",
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                        },
                         "collection": {"type": "string", "default": DEFAULT_COLLECTION},
+                        "readers": {
+                            "type": "string",
+                            "description": "Groups whose keys may see it, separated by commas; all by default.",
+                        },
                         "source_key": {
                             "type": "string",
-                            "description": "The document's name; the file's by default.",
+                            "description": "The document's name, folders included; the file's by default.",
                         },
                     },
                 }
@@ -50,7 +63,7 @@ _UPLOAD_SCHEMA: dict[str, Any] = {
 }
 
 
-@router.post("", summary="Upload a document", status_code=202, openapi_extra=_UPLOAD_SCHEMA)
+@router.post("", summary="Upload documents", status_code=202, openapi_extra=_UPLOAD_SCHEMA)
 async def upload(
     request: Request,
     wait: Annotated[Literal["indexed"] | None, Query(description="Answer when searches find it.")] = None,
@@ -58,86 +71,114 @@ async def upload(
         float, Query(gt=0, le=_LONGEST_WAIT_S, description="For so many seconds at most.")
     ] = _WAIT_S,
 ) -> Response:
-    """Takes a PDF, PNG, JPEG, DOCX, Markdown or text file in and answers 202 with its id and state.
+    """Takes PDF, PNG, JPEG, DOCX, Markdown and text files in and answers 202 with the document's id and state.
 
-    The same name in the same collection is the same document: a second upload is its next version. With
+    The same name in the same collection is the same document: other bytes are its next version, and bytes that it
+    has already change nothing (200), unless it failed, was deleted or has expired. So a request whose answer was
+    lost can be sent again. What a file is its content decides; a name that says otherwise is refused.
+
+    Several files give `documents`, a list in their order. All are checked before any is taken in. With
     `wait=indexed` the answer comes once this version is indexed, or has failed, with its `reason` (200), or after
     `wait_s` seconds with the state that it has then (202).
     """
-    services = services_of(request)
-    tenant = tenant_of(request)
-    async with services.documents.upload_turn():
-        collection, name, data = await _read_upload(request)
-        view = await services.documents.upload(tenant, collection, name, data, trace_of(request))
-    if wait is None:
-        return respond(view, 202)
-    view = await services.documents.settled(tenant, view, timeout_s=wait_s)
-    return respond(view, 200 if view.state in SETTLED else 202)
+    documents, caller = services_of(request).documents, caller_of(request)
+    tenant = caller.tenant
+    async with documents.upload_turn(), upload_form(request, arrives_s=_ARRIVES_S) as form:
+        caller.within((form.collection,))
+        taken = await documents.upload(
+            tenant,
+            form.collection,
+            form.uploads,
+            trace_of(request),
+            readers=form.readers,
+            may_see=caller.sees,
+        )
+    views, is_new = [view for view, _ in taken], any(new for _, new in taken)
+    if wait is not None:
+        async with asyncio.TaskGroup() as tasks:
+            waiting = [tasks.create_task(documents.settled(tenant, view, timeout_s=wait_s)) for view in views]
+        views = [task.result() for task in waiting]
+        is_new = any(view.state not in SETTLED for view in views)
+    return respond(views[0] if len(views) == 1 else DocumentList(views), 202 if is_new else 200)
 
 
 @router.get("", summary="List documents")
 async def documents(
     request: Request,
     state: Annotated[DocumentStateName | None, Query(description="Only documents in this state.")] = None,
+    collection: Annotated[str | None, Query(max_length=128, description="Only of this collection.")] = None,
     cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
-    """Documents, the newest first, with the state of each stage."""
-    page = await services_of(request).documents.list(tenant_of(request), state=state, cursor=cursor, limit=limit)
-    return respond(page)
+    """Documents, the newest first, with the state of each stage; on the first page their number by state."""
+    caller = caller_of(request)
+    page = await services_of(request).documents.list(
+        caller.tenant,
+        state=state,
+        cursor=cursor,
+        limit=limit,
+        collections=caller.within((collection,) if collection is not None else None),
+    )
+    seen = [view for view in page.documents if caller.sees(view)]
+    # Numbers would tell of documents that this caller may not know of.
+    return respond(replace(page, documents=seen, counts=page.counts if caller.groups is None else None))
 
 
 @router.get("/events", summary="Changes of documents as they happen (SSE)")
-async def events(request: Request) -> Response:
-    """`document` with a document whenever it changes; `reload` (also the first) when the list is to be read."""
-    changes = services_of(request).documents.changes(tenant_of(request), every_s=_NEWS_EVERY_S)
-    first = await anext(changes)  # Refused here, while the answer can still be a 429.
+async def events(
+    request: Request,
+    document: Annotated[list[str] | None, Query(max_length=100, description="Only of these documents.")] = None,
+    collection: Annotated[str | None, Query(max_length=128, description="Only of this collection.")] = None,
+) -> Response:
+    """`document` with a document whenever it changes; `reload` (as a rule the first) when the list is to be read.
+
+    `mark` events carry the id to come back with (`Last-Event-ID`): then the changes meanwhile come instead of the
+    first `reload`. A comment every 10 s shows that the stream lives; `end` ends it when the reader is too slow.
+    """
+    caller = caller_of(request)
+    wanted = WantedChanges(
+        request.headers.get("last-event-id"), frozenset(document or ()), collection, caller.sees
+    )
+    changes = services_of(request).documents.changes(caller.tenant, wanted, every_s=_NEWS_EVERY_S)
+    ahead = Ahead(changes)
+    # Refused here, while the answer can still be a 429; a stream that goes on may have nothing to say yet.
+    await ahead.fetch(1, _FIRST_WITHIN_S)
 
     async def stream() -> AsyncIterator[ServerSentEvent]:
-        async with aclosing(changes):
-            yield _news(first)
-            async for view in changes:
-                yield _news(view)
+        async for change in ahead.all():
+            yield _news(change)
 
-    return EventSourceResponse(stream(), ping=_PING_S)
+    return EventStream(stream(), ahead, send_timeout_s=_SEND_TIMEOUT_S)
 
 
 @router.get("/{doc_id}", summary="A document's state")
 async def document(request: Request, doc_id: str) -> Response:
     """State of the newest version, each stage, and which version searches find."""
-    return respond(await services_of(request).documents.get(tenant_of(request), doc_id))
+    return respond(await _seen(request, doc_id))
 
 
 @router.delete("/{doc_id}", summary="Delete a document", status_code=202)
 async def delete(request: Request, doc_id: str) -> Response:
     """Announces the delete; `state` becomes "deleted" once searches no longer find the document."""
+    await _seen(request, doc_id)
     view = await services_of(request).documents.delete(tenant_of(request), doc_id, trace_of(request))
     return respond(view, 202)
 
 
-async def _read_upload(request: Request) -> tuple[str, str, bytes]:
-    """Collection, name and bytes of the file in a form. A caller that stalls gives its turn up.
-
-    Raises:
-        InvalidInput: there is no file. DeadlineExceeded: it did not arrive in time.
-    """
-    try:
-        async with asyncio.timeout(_ARRIVES_S), request.form(max_files=1, max_fields=8) as form:
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
-                raise InvalidInput("The field 'file' with the document's bytes is missing.")
-            collection = _text(form.get("collection")) or DEFAULT_COLLECTION
-            name = _text(form.get("source_key")) or (file.filename or "").replace("\\", "/").rsplit("/", 1)[-1]
-            return collection, name, await file.read()
-    except TimeoutError as exc:
-        raise DeadlineExceeded(f"The file did not arrive within {_ARRIVES_S:.0f} seconds.") from exc
+async def _seen(request: Request, doc_id: str) -> DocumentView:
+    """A document; one that the caller may not see is not there."""
+    caller = caller_of(request)
+    view = await services_of(request).documents.get(caller.tenant, doc_id)
+    if not caller.sees(view):
+        raise NotFound("There is no document with this id.")
+    return view
 
 
-def _news(view: DocumentView | None) -> ServerSentEvent:
-    if view is None:
-        return ServerSentEvent(event="reload", data="{}")
-    return ServerSentEvent(event="document", data=msgspec.json.encode(view).decode())
-
-
-def _text(value: object) -> str | None:
-    return value.strip() if isinstance(value, str) and value.strip() else None
+def _news(change: Change) -> ServerSentEvent:
+    match change.kind:
+        case "document":
+            return ServerSentEvent(event="document", data=msgspec.json.encode(change.view).decode())
+        case "too_slow":
+            return ServerSentEvent(event="end", data='{"reason": "too_slow"}', retry=_RETRY_MS)
+        case _:
+            return ServerSentEvent(event=change.kind, data="{}", id=change.mark, retry=_RETRY_MS)

@@ -12,7 +12,7 @@ from contracts.errors import InvalidInput
 from contracts.space import TextRole
 from gateway.flows.embeddings import PICTURE_TOWERS, Embedded, Tokens, Vectors
 from gateway.routes.callers import Left, nobody_reads, while_there
-from gateway.routes.context import respond, services_of, trace_of
+from gateway.routes.context import count_tokens, respond, services_of, trace_of
 from gateway.routes.json_body import picture_bytes, read_json, schema_of, validated
 from gateway.routes.openai_errors import described_errors
 from gateway.services import Services
@@ -78,9 +78,11 @@ async def embeddings(request: Request) -> Response:
     else:
         work = services.embeddings.texts(asked.body.model, asked.texts, asked.body.input_type, trace)
     try:
-        return respond(_body(asked.body, await while_there(request, work)))
+        embedded = await while_there(request, work)
     except Left:
         return nobody_reads()
+    await count_tokens(request, embedded.tokens)
+    return respond(_body(asked.body, embedded))
 
 
 def _parsed(data: bytes, services: Services) -> _Inputs:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from gateway.core.links import MEDIA_PREFIX, file_path
 from gateway.core.picture_kind import picture_kind
-from gateway.routes.context import services_of, tenant_of
+from gateway.routes.context import services_of
 
 router = APIRouter(tags=["documents"])
 
@@ -15,12 +15,12 @@ Expires = Annotated[int, Query(ge=0)]
 Signature = Annotated[str, Query(max_length=64)]
 
 
-@router.get("/v1/documents/{doc_id}/file", summary="A document's original")
-async def original(request: Request, doc_id: str, expires: Expires, signature: Signature) -> Response:
+@router.get(MEDIA_PREFIX + "files/{tenant}/{doc_id}", summary="A document's original")
+async def original(request: Request, tenant: str, doc_id: str, expires: Expires, signature: Signature) -> Response:
     """The bytes as they were uploaded. The link comes from a hit's `document_url` or a document's `file_url`."""
     services = services_of(request)
-    services.links.check(file_path(doc_id), expires, signature)
-    file = await services.documents.original(tenant_of(request), doc_id)
+    services.links.check(file_path(doc_id, tenant), expires, signature)
+    file = await services.documents.original(tenant, doc_id)
     return _attachment(file.data, file.content_type, file.name)
 
 

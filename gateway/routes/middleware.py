@@ -1,5 +1,6 @@
 """Around every request: trace, metrics, security headers, and the last net for unexpected errors. Pure ASGI."""
 
+import time
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -8,7 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from contracts.metrics import HTTP_REQUESTS
 from contracts.trace import TRACEPARENT, TraceContext
 from gateway.routes.problems import internal
-from runtime.telemetry import Metrics, continue_trace, get_logger
+from runtime.telemetry import Metrics, about, continue_trace, get_logger
+from runtime.tracing import record
 
 TRACE_HEADER = "X-Trace-Id"
 
@@ -23,6 +25,9 @@ _SECURITY: Mapping[str, str] = {
     ),
 }
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+# Asked every few seconds by machines.
+_NOT_TRACED = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _log = get_logger(__name__)
 
@@ -44,6 +49,7 @@ class RequestContext:
         trace = continue_trace(Headers(scope=scope).get(TRACEPARENT))
         scope.setdefault("state", {})["trace"] = trace
         status: int | None = None
+        began_ns = time.time_ns()
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -53,14 +59,19 @@ class RequestContext:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
-        except Exception as exc:
-            _log.error("request_failed", path=scope["path"], trace_id=trace.trace_id, exc_info=exc)
-            if status is not None:
-                raise
-            await internal(scope)(scope, receive, send_with_headers)
+            with about(trace_id=trace.trace_id):
+                try:
+                    await self._app(scope, receive, send_with_headers)
+                except Exception as exc:
+                    _log.error("request_failed", path=scope["path"], exc_info=exc)
+                    if status is not None:
+                        raise
+                    await internal(scope)(scope, receive, send_with_headers)
         finally:
-            self._requests.labels(*_labels(scope, status)).inc()
+            method, route, outcome = _labels(scope, status)
+            self._requests.labels(method, route, outcome).inc()
+            if route not in _NOT_TRACED:
+                record(f"{method} {route}", trace, began_ns, status=outcome)
 
 
 def _add_headers(headers: MutableHeaders, trace: TraceContext) -> None:

@@ -15,12 +15,23 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-_MODULES = ("app", "answer", "api", "documents", "dom", "measures", "picture", "results")
+_MODULES = (
+    "app",
+    "answer",
+    "api",
+    "chart",
+    "documents",
+    "dom",
+    "experiments",
+    "measures",
+    "picture",
+    "results",
+)
 _KINDS: Mapping[str, str] = MappingProxyType(
     {
-        "index.html": "text/html; charset=utf-8",
+        **dict.fromkeys(("index.html", "experiments.html"), "text/html; charset=utf-8"),
         **{f"{module}.js": "text/javascript; charset=utf-8" for module in _MODULES},
-        "style.css": "text/css; charset=utf-8",
+        **dict.fromkeys(("style.css", "experiments.css"), "text/css; charset=utf-8"),
         "icon.svg": "image/svg+xml",
     }
 )

@@ -26,6 +26,8 @@ MEDIA_TYPE = "application/problem+json"
 # The most special class of an error counts; what is not listed is an internal error.
 STATUS: Mapping[type[errors.TriremeError], int] = {
     errors.InvalidInput: 422,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
     errors.PayloadTooLarge: 413,
     errors.UnsupportedMedia: 415,
     errors.NotFound: 404,

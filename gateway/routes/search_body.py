@@ -1,6 +1,7 @@
-"""Reads a search from a request: JSON, or multipart with the picture as a file. For every route that searches."""
+"""Reads a search from a request: JSON, or multipart with pictures as files. For every route that searches."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Request
@@ -8,15 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 
-from contracts.errors import InvalidInput, PayloadTooLarge, UnsupportedMedia
+from contracts.errors import InvalidInput, Overloaded, PayloadTooLarge, UnsupportedMedia
 from contracts.joint import Weights
-from contracts.search import Filter
-from gateway.core.query import SearchQuery, normalised
-from gateway.routes.context import services_of, tenant_of
+from contracts.search import MAX_K, Filter
+from gateway.core.query import QueryPicture, SearchQuery, normalised
+from gateway.routes.context import caller_of, services_of
+from gateway.routes.experiment_headers import caller_from
 from gateway.routes.json_body import JSON, content_type_of, picture_bytes, read_json, validated
-from gateway.services import Limits
+from gateway.services import Limits, Services
 
-MAX_HITS = 100
+MAX_PICTURES = 8
 TIER_HEADER = "X-Traffic-Tier"
 
 Weight = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
@@ -57,24 +59,48 @@ class SearchOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    k: int = Field(default=10, ge=1, le=MAX_HITS, description="Hits wanted.")
+    k: int = Field(default=10, ge=1, le=MAX_K, description="Hits wanted; texts come with the first hundred.")
     weights: WeightsBody | None = None
     filter: FilterBody | None = None
+    group_by: Literal["document"] | None = Field(
+        default=None, description="`k` counts documents then, and the hits of each stand together, the best first."
+    )
+    group_size: int = Field(default=1, ge=1, le=10, description="Hits of a document in its group.")
     tier: Annotated[str, Field(max_length=64)] | None = Field(
         default=None, description=f"Traffic tier; instead of the header {TIER_HEADER}."
     )
 
 
+class WeightedPicture(BaseModel):
+    """One of several pictures."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str = Field(description="A picture file in Base64, or as a data URL.")
+    weight: Weight = Field(default=1.0, description="Beside the other pictures; below zero for 'not like this'.")
+
+
 class SearchBody(SearchOptions):
-    """A search with words, a picture, or both."""
+    """A search with words, pictures, or both."""
 
     query: str | None = Field(default=None, description="Words.")
     image: str | None = Field(
         default=None, description="A picture file in Base64, or as a data URL. In multipart: the file itself."
     )
+    images: Annotated[tuple[str | WeightedPicture, ...], Field(max_length=MAX_PICTURES)] = Field(
+        default=(), description="Several pictures, each as in `image`, or with a weight of its own."
+    )
 
 
 B = TypeVar("B", bound=SearchBody)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A picture's bytes as they were sent, and how much it counts beside the others."""
+
+    data: bytes
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,59 +118,83 @@ async def read_search(request: Request, kind: type[B]) -> Asked[B]:
     Raises:
         InvalidInput: fields that do not fit, nothing to search with, or a picture that cannot be decoded.
         PayloadTooLarge: too many characters, bytes or pixels. UnsupportedMedia: another kind of body or picture.
+        Forbidden: collections that the caller's key does not open.
     """
     services = services_of(request)
     content_type = content_type_of(request)
     if content_type == "multipart/form-data":
-        body, picture = await _from_form(request, kind)
+        body, pictures = await _from_form(request, kind)
     elif content_type == JSON:
-        body, picture = await read_json(request, lambda data: _from_json(data, kind))
+        body, pictures = await read_json(request, lambda data: _from_json(data, kind))
     else:
         raise UnsupportedMedia("A search is sent as application/json, or as multipart/form-data with a picture.")
     began_s = services.clock.monotonic_s()
-    query = await search_query(request, body, body.query, picture)
+    query = await search_query(request, body, body.query, pictures)
     decode_ms = (services.clock.monotonic_s() - began_s) * 1000
-    return Asked(body, query, decode_ms if query.picture is not None else 0.0)
+    return Asked(body, query, decode_ms if query.pictures else 0.0)
 
 
 async def search_query(
-    request: Request, options: SearchOptions, query: str | None, picture: bytes | None
+    request: Request, options: SearchOptions, query: str | None, pictures: Sequence[PictureFile]
 ) -> SearchQuery:
-    """Words and a picture file as a search, with the gateway's defaults filled in. Errors as in `read_search`."""
+    """Words and picture files as a search, with the gateway's defaults filled in. Errors as in `read_search`."""
     services = services_of(request)
     words = _words(query, services.limits)
-    if words is None and picture is None:
+    if words is None and not pictures:
         raise InvalidInput("The search is empty: give words in 'query', a picture in 'image', or both.")
+    caller = caller_of(request)
+    wanted = Filter(**options.filter.model_dump()) if options.filter else Filter()
     return SearchQuery(
         words=words,
-        picture=await services.pictures.read(picture) if picture is not None else None,
+        pictures=await _read(services, pictures),
         k=options.k,
         weights=_weights(options.weights, services.limits.weights),
-        filter=Filter(**options.filter.model_dump()) if options.filter else Filter(),
+        filter=caller.narrowed(wanted),
+        per_document=options.group_size if options.group_by else None,
         tier=options.tier or request.headers.get(TIER_HEADER),
-        tenant=tenant_of(request),
+        tenant=caller.tenant,
+        own_weights=options.weights is not None,
+        caller=caller_from(request.headers),
     )
 
 
-def _from_json(data: bytes, kind: type[B]) -> tuple[B, bytes | None]:
+async def _read(services: Services, files: Sequence[PictureFile]) -> tuple[QueryPicture, ...]:
+    """The pictures as the image tower takes them."""
+    # One after the other: a request takes one of the reader's few places, whatever its size.
+    read = [replace(await services.pictures.read(file.data), weight=file.weight) for file in files]
+    if len({picture.space_id for picture in read}) > 1:
+        raise Overloaded("Searches are going over to another index at the moment.")
+    return tuple(read)
+
+
+def pictures_of(body: SearchBody) -> list[PictureFile]:
+    """The files in a body's `image` and `images`. Raises InvalidInput."""
+    given = [WeightedPicture(image=each) if isinstance(each, str) else each for each in body.images]
+    files = [PictureFile(picture_bytes(each.image, field="images"), each.weight) for each in given]
+    if body.image is not None:
+        files.insert(0, PictureFile(picture_bytes(body.image, field="image")))
+    return files
+
+
+def _from_json(data: bytes, kind: type[B]) -> tuple[B, list[PictureFile]]:
     body = validated(kind, data)
-    return body, picture_bytes(body.image, field="image") if body.image is not None else None
+    return body, pictures_of(body)
 
 
-async def _from_form(request: Request, kind: type[B]) -> tuple[B, bytes | None]:
+async def _from_form(request: Request, kind: type[B]) -> tuple[B, list[PictureFile]]:
     values: dict[str, Any] = {}
-    picture: bytes | None = None
-    async with request.form(max_files=1, max_fields=16) as form:
+    pictures: list[PictureFile] = []
+    async with request.form(max_files=MAX_PICTURES, max_fields=16) as form:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
                 if name != "image":
-                    raise InvalidInput("The only file of a search is its picture, in the field 'image'.")
-                picture = await value.read()
-            elif name == "image":
-                raise InvalidInput("In a form the picture is sent as a file in the field 'image'.")
+                    raise InvalidInput("The only files of a search are its pictures, in the field 'image'.")
+                pictures.append(PictureFile(await value.read()))
+            elif name in {"image", "images"}:
+                raise InvalidInput("In a form pictures are sent as files in the field 'image'.")
             else:
                 values[name] = _json(name, value) if name in {"weights", "filter"} else value
-    return validated(kind, values), picture
+    return validated(kind, values), pictures
 
 
 def _words(query: str | None, limits: Limits) -> str | None:

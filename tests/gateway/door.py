@@ -8,25 +8,36 @@ from typing import Protocol
 import httpx
 from fastapi import FastAPI
 
+from contracts.errors import Overloaded
 from contracts.joint import Weights
 from gateway.app import create_app
 from gateway.clients.generators import ExtractiveGenerator, GeneratorChoice, LoadedModels
 from gateway.clients.llama import LlamaGenerator, ModelStream
 from gateway.clients.meter import PrometheusMeter
+from gateway.core.access import Caller
 from gateway.core.clock import Clock
+from gateway.core.impressions import ImpressionSigner
 from gateway.core.links import Links
+from gateway.core.quota import LocalQuotas
 from gateway.core.readiness import Readiness
 from gateway.core.signing import UrlSigner
 from gateway.flows.answer import AnswerFlow
 from gateway.flows.chat import ChatFlow
+from gateway.flows.dead_letters import DeadLetters
 from gateway.flows.documents import Documents
 from gateway.flows.embeddings import EmbeddingsFlow
+from gateway.flows.experiment_search import ExperimentSearch
+from gateway.flows.experiments import Experiments
+from gateway.flows.feedback import Feedback
 from gateway.flows.pictures import PictureReader
+from gateway.flows.shadow import Shadow
 from gateway.services import Limits, Services
 from gateway.settings import GatewaySettings
 from runtime.breaker import CircuitBreaker
 from runtime.telemetry import Metrics
+from tests.gateway.experimenting import CountingExperimentMeter, MemoryLog, MemoryOnce
 from tests.gateway.fakes import NoLlama, WordEncoder
+from tests.gateway.letter_desk import MemoryDesk
 from tests.gateway.library import DictStore, MemoryDoor, MemoryStatus
 from tests.gateway.searching import Search
 
@@ -38,6 +49,30 @@ class Models(LoadedModels, ModelStream, Protocol):
     """What Triton is to the gateway where a language model is concerned."""
 
 
+class MemoryQuotas:
+    """Buckets in this process; a caller without a quota of its own has none."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._buckets = LocalQuotas()
+
+    async def admit(self, caller: Caller) -> None:
+        for kind, cost, per_minute in (
+            ("requests", 1, caller.requests_per_minute),
+            ("tokens", 0, caller.tokens_per_minute),
+        ):
+            if per_minute and (wait_ms := self._draw(kind, caller, cost, per_minute)) > 0:
+                raise Overloaded("Used up.", retry_after_s=wait_ms / 1000)
+
+    async def used(self, caller: Caller, tokens: int) -> None:
+        if caller.tokens_per_minute:
+            self._draw("tokens", caller, tokens, caller.tokens_per_minute, force=True)
+
+    def _draw(self, kind: str, caller: Caller, cost: int, per_minute: int, *, force: bool = False) -> float:
+        now_ms = self._clock.unix_s() * 1000
+        return self._buckets.draw(f"{kind}:{caller.name}", now_ms, cost, per_minute, force=force)
+
+
 @dataclass
 class Door:
     """Everything behind the app, in reach of a test."""
@@ -46,24 +81,31 @@ class Door:
     ready: bool = True
     models: Models = field(default_factory=NoLlama)
     max_new_tokens: int = 400
+    variants: tuple[str, ...] = ("full",)
 
     def __post_init__(self) -> None:
         self.clock = Clock(time.monotonic, time.time)
         self.metrics = Metrics()
         self.encoder = WordEncoder()
-        self.search = Search(self.clock, encoder=self.encoder)
+        self.search = Search(self.clock, encoder=self.encoder, variants=self.variants)
+        self.experiments = MemoryLog()
+        self.experiment_meter = CountingExperimentMeter()
+        self.once = MemoryOnce()
         self.status = MemoryStatus()
+        self.desk = MemoryDesk(self.status)
         self.store = DictStore()
         self.door = MemoryDoor(self.store, self.status)
+        self.quotas = MemoryQuotas(self.clock)
         self.links = Links(UrlSigner(secrets.token_bytes(16)), self.clock)
+        signer = ImpressionSigner(secrets.token_bytes(16), ttl_s=3600)
         generators = GeneratorChoice(
             self.models,
             LlamaGenerator(self.models, max_new_tokens=self.max_new_tokens),
-            ExtractiveGenerator(self.encoder),
+            ExtractiveGenerator(lambda: self.encoder),
             monotonic_s=self.clock.monotonic_s,
         )
         breaker = CircuitBreaker("generator", failures=3, reset_s=10.0, clock=self.clock.monotonic_s)
-        pictures = PictureReader(self.encoder, max_bytes=self.settings.max_picture_bytes)
+        pictures = PictureReader(lambda: self.encoder, max_bytes=self.settings.max_picture_bytes)
         self.services = Services(
             clock=self.clock,
             metrics=self.metrics,
@@ -74,6 +116,23 @@ class Door:
                 weights=Weights(),
             ),
             search=self.search.flow,
+            experiment_search=ExperimentSearch(
+                self.search.flow,
+                Shadow(self.search.flow, self.experiments, self.experiment_meter, self.clock),
+                self.experiments,
+                signer,
+                self.experiment_meter,
+                self.clock,
+                new_id=lambda: secrets.token_hex(8),
+            ),
+            experiments=Experiments(
+                self.experiments,
+                self.clock,
+                lambda: "distilled" in self.search.variants,
+                self.search.generations.named,
+                lambda: secrets.token_hex(8),
+            ),
+            feedback=Feedback(signer, self.once, self.experiments, self.experiment_meter, self.clock),
             pictures=pictures,
             readiness=self._readiness,
             models=self._models,
@@ -88,8 +147,10 @@ class Door:
             chat=ChatFlow(generators, breaker=breaker, clock=self.clock),
             embeddings=EmbeddingsFlow(self.encoder, pictures),
             documents=Documents(self.door, self.status, self.store, self.links),
+            dead_letters=DeadLetters(self.desk, self.status, self.clock),
             store=self.store,
             links=self.links,
+            quotas=self.quotas,
         )
 
     def app(self) -> FastAPI:

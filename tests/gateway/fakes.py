@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contracts.codec import decode, encode
-from contracts.errors import DependencyDown, PayloadTooLarge, TriremeError
+from contracts.errors import DependencyDown, InvalidInput, PayloadTooLarge, TriremeError
 from contracts.generations import Generation
 from contracts.ids import shard_of
 from contracts.joint import Vector, Weights, join_item, join_query, unit
-from contracts.search import SearchReply, SearchRequest, ShardHit
+from contracts.search import Filter, SearchReply, SearchRequest, ShardHit
 from contracts.space import Space, TextRole
 from contracts.trace import TraceContext
 from encoding.pictures import to_tensor
@@ -132,6 +132,8 @@ class WordEncoder:
         timeout_s: float,
         trace: TraceContext | None = None,
     ) -> NDArray[np.float32]:
+        if any(not 0 <= token < 2**32 for ids in sequences for token in ids):
+            raise InvalidInput("These are no tokens of the model.")
         await self._work({"text_encoder": "text"}.get(model, model))
         return np.stack([token_vector(ids) for ids in sequences])
 
@@ -171,6 +173,7 @@ class StoredItem:
     tenant: str
     vector: Vector
     hit: ShardHit
+    readers: tuple[str, ...] = ()
 
 
 def text_item(doc_id: str, item_id: str, text: str, *, tenant: str = "default", version: int = 1) -> StoredItem:
@@ -297,7 +300,9 @@ class SearchingBus:
         mine = [
             item
             for item in self.items
-            if item.tenant == request.tenant and shard_of(item.hit.doc_id, self.n_shards) == shard
+            if item.tenant == request.tenant
+            and shard_of(item.hit.doc_id, self.n_shards) == shard
+            and _matches(item, request.filter)
         ]
         return best(mine, np.frombuffer(request.vector, dtype="<f4"), request.k)
 
@@ -322,6 +327,12 @@ class FakeConversation:
 
     def close(self) -> None:
         self._bus.close(self.correlation_id)
+
+
+def _matches(item: StoredItem, wanted: Filter) -> bool:
+    if wanted.collections is not None and item.hit.collection not in wanted.collections:
+        return False
+    return wanted.groups is None or not item.readers or not set(wanted.groups).isdisjoint(item.readers)
 
 
 def best(items: Sequence[StoredItem], vector: Vector, k: int) -> tuple[ShardHit, ...]:
@@ -377,11 +388,18 @@ class OneGeneration:
     """A generation that is known, or not."""
 
     generation: Generation | None = GENERATION
+    beside: tuple[Generation, ...] = ()
 
-    def current(self) -> Generation:
+    def current(self, space_id: str | None = None) -> Generation:
         if self.generation is None:
             raise DependencyDown("index", "No index is ready to be searched yet.")
         return self.generation
+
+    def named(self, name: str) -> Generation:
+        found = {each.name: each for each in (self.generation, *self.beside) if each is not None}.get(name)
+        if found is None:
+            raise DependencyDown("index", f"The index '{name}' is not there to be searched.")
+        return found
 
 
 class PlainLinks:
@@ -393,7 +411,7 @@ class PlainLinks:
     def thumbnail(self, hit: ShardHit) -> str | None:
         return f"/t/{hit.thumbnail_key}" if hit.thumbnail_key else None
 
-    def document(self, hit: ShardHit) -> str | None:
+    def document(self, hit: ShardHit, tenant: str) -> str | None:
         return f"/d/{hit.doc_id}"
 
 
@@ -415,6 +433,7 @@ class CountingMeter:
     missing: int = 0
     hedges: list[str] = field(default_factory=list)
     breakers: dict[str, str] = field(default_factory=dict)
+    refused: int = 0
 
     def answered(self, served_by: str, total_ms: float, timings_ms: Mapping[str, float]) -> None:
         self.served_by.append(served_by)
@@ -427,3 +446,6 @@ class CountingMeter:
 
     def breaker(self, name: str, state: str) -> None:
         self.breakers[name] = state
+
+    def admission(self, limit: int, *, refused: bool) -> None:
+        self.refused += refused

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from contracts.api import DocumentView
 from contracts.errors import DependencyDown, NotFound, Overloaded
@@ -23,12 +26,14 @@ class MemoryStatus:
         self._events: dict[str, list[StageEvent]] = {}
         self._subscribers: set[Changes] = set()
         self.places = 256
+        self._changed: list[str] = []
 
     def tell(self, event: StageEvent) -> None:
         """One more record on the log."""
         self._events.setdefault(event.doc_id, []).append(event)
+        self._changed.append(event.doc_id)
         for subscriber in self._subscribers:
-            subscriber.add([(event.tenant, event.doc_id)])
+            subscriber.add([(event.tenant, event.doc_id)], f"here-{len(self._changed)}")
 
     def stage(self, doc_id: str, stage: StatusStage, state: StageState = "done", **fields: object) -> None:
         """A worker's word about the newest version of a document."""
@@ -46,17 +51,37 @@ class MemoryStatus:
         return view_of(fold(events)) if events else None
 
     async def page(
-        self, tenant: str, *, state: str | None, after: Position | None, limit: int
+        self,
+        tenant: str,
+        *,
+        state: str | None,
+        after: Position | None,
+        limit: int,
+        collections: tuple[str, ...] | None = None,
     ) -> tuple[list[DocumentView], Position | None]:
         views = [view for doc_id in self._events if (view := await self.get(tenant, doc_id))]
         placed = {
             Position(min(event.at_ms for event in self._events[view.doc_id]), view.doc_id): view
             for view in views
-            if state in (None, view.state)
+            if state in (None, view.state) and (collections is None or view.collection in collections)
         }
         rest = [(position, placed[position]) for position in sorted(placed, reverse=True)]
         rest = [(position, view) for position, view in rest if after is None or position < after]
         return [view for _, view in rest[:limit]], rest[limit - 1][0] if len(rest) > limit else None
+
+    async def counts(self, tenant: str, collections: tuple[str, ...] | None) -> dict[str, int]:
+        views, _ = await self.page(tenant, state=None, after=None, limit=10**6, collections=collections)
+        return dict(Counter(view.state for view in views))
+
+    async def mark(self) -> str:
+        return f"here-{len(self._changed)}"
+
+    async def changed_since(self, tenant: str, mark: str, limit: int) -> list[str] | None:
+        life, _, change = mark.partition("-")
+        if life != "here" or not change.isdecimal():
+            return None
+        missed = list(dict.fromkeys(self._changed[int(change) :]))
+        return missed if len(missed) <= limit else None
 
     async def wait_for(
         self, tenant: str, doc_id: str, until: Callable[[DocumentView], bool], *, timeout_s: float
@@ -104,19 +129,28 @@ class MemoryDoor:
         self._offsets = itertools.count()
 
     async def publish(
-        self, tenant: str, collection: str, source_key: str, data: bytes, content_type: str, trace: TraceContext
+        self,
+        tenant: str,
+        collection: str,
+        source_key: str,
+        data: BinaryIO,
+        content_type: str,
+        trace: TraceContext,
+        *,
+        readers: tuple[str, ...] = (),
     ) -> tuple[str, int]:
         if not self.up:
             raise DependencyDown("kafka")
-        self.store.objects[object_key(tenant, collection, source_key)] = data
-        return self._tell(tenant, collection, source_key, content_type, trace, "upsert", len(data))
+        stored = data.read()
+        self.store.objects[object_key(tenant, collection, source_key)] = stored
+        return self._tell(tenant, collection, source_key, content_type, trace, "upsert", stored, readers)
 
     async def delete(
         self, tenant: str, collection: str, source_key: str, content_type: str, trace: TraceContext
     ) -> tuple[str, int]:
         if not self.up:
             raise DependencyDown("kafka")
-        return self._tell(tenant, collection, source_key, content_type, trace, "delete", 0)
+        return self._tell(tenant, collection, source_key, content_type, trace, "delete")
 
     def _tell(
         self,
@@ -126,7 +160,8 @@ class MemoryDoor:
         content_type: str,
         trace: TraceContext,
         op: str,
-        size_bytes: int,
+        stored: bytes = b"",
+        readers: tuple[str, ...] = (),
     ) -> tuple[str, int]:
         offset = next(self._offsets)
         event = StageEvent(
@@ -141,7 +176,9 @@ class MemoryDoor:
             collection=collection,
             source_key=source_key,
             content_type=content_type,
-            size_bytes=size_bytes,
+            size_bytes=len(stored),
+            sha256=hashlib.sha256(stored).hexdigest() if op == "upsert" else None,
+            readers=readers,
         )
         self.status.tell(event)
         return event.doc_id, event.version

@@ -7,16 +7,17 @@ import numpy as np
 
 from contracts.api import SearchResponse
 from contracts.joint import Weights
+from gateway.core.admission import AdaptiveLimit
 from gateway.core.budget import Budgets
 from gateway.core.clock import Clock
 from gateway.core.hedging import HedgeAllowance
 from gateway.core.query import QueryPicture, SearchQuery
 from gateway.core.shard_health import ShardHealth
 from gateway.flows.encode import EncodeQuery
+from gateway.flows.query_spaces import QuerySpace
 from gateway.flows.scatter import AskShards
 from gateway.flows.search import SearchFlow
 from tests.gateway.fakes import (
-    HALF,
     SPACE,
     TRACE,
     CountingMeter,
@@ -53,6 +54,17 @@ def corpus() -> list[StoredItem]:
 
 
 @dataclass
+class OneSpace:
+    """The space of all generations."""
+
+    space: QuerySpace
+
+    def of(self, space_id: str) -> QuerySpace:
+        self.space.space.require(space_id)
+        return self.space
+
+
+@dataclass
 class Search:
     """The flow and everything around it."""
 
@@ -78,8 +90,11 @@ class Search:
             self.meter,
             preferred_group=self.preferred_group,
         )
+        self.admission = AdaptiveLimit(
+            least=1, most=self.max_at_once, slow_s=0.150, monotonic_s=self.clock.monotonic_s
+        )
         self.flow = SearchFlow(
-            encode=EncodeQuery(self.encoder, self.clock),
+            spaces=OneSpace(QuerySpace(SPACE, EncodeQuery(self.encoder, self.clock), frozenset(self.variants))),
             shards=shards,
             bus=self.bus,
             cache=self.cache,
@@ -88,13 +103,10 @@ class Search:
             meter=self.meter,
             shown=self.shown,
             clock=self.clock,
-            space_id=SPACE.space_id,
-            text_dim=HALF,
             budgets=Budgets(),
-            variants=self.variants,
             fresh_s=300.0,
             cache_wait_s=0.010,
-            max_at_once=self.max_at_once,
+            admission=self.admission,
         )
 
     async def words(self, words: str, *, k: int = 5, weights: Weights | None = None) -> SearchResponse:
@@ -106,4 +118,6 @@ class Search:
 def picture(seed: int = 1) -> QueryPicture:
     """A small random picture."""
     rng = np.random.default_rng(seed)
-    return QueryPicture(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8), sha256=f"{seed:064x}")
+    return QueryPicture(
+        rng.integers(0, 256, (8, 8, 3), dtype=np.uint8), sha256=f"{seed:064x}", space_id=SPACE.space_id
+    )

@@ -29,7 +29,7 @@ async def text_of(generator: Generator, question: str, sampling: Sampling = GREE
 
 async def test_the_extractive_generator_quotes_the_sentence_that_answers() -> None:
     encoder = WordEncoder()
-    assert await text_of(ExtractiveGenerator(encoder), "A violin has how many strings?") == (
+    assert await text_of(ExtractiveGenerator(lambda: encoder), "A violin has how many strings?") == (
         "A violin has four strings. [2]"
     )
     # The question asks, the sentences are asked for.
@@ -37,24 +37,24 @@ async def test_the_extractive_generator_quotes_the_sentence_that_answers() -> No
 
 
 async def test_the_extractive_generator_says_when_nothing_answers() -> None:
-    assert await text_of(ExtractiveGenerator(WordEncoder()), "quarterly pension reform") == NOT_ANSWERED
+    assert await text_of(ExtractiveGenerator(WordEncoder), "quarterly pension reform") == NOT_ANSWERED
 
 
 async def test_the_extractive_generator_passes_on_that_the_encoder_is_away() -> None:
     encoder = WordEncoder(failing={"text": DependencyDown("triton")})
     with pytest.raises(DependencyDown):
-        await text_of(ExtractiveGenerator(encoder), "violin strings")
+        await text_of(ExtractiveGenerator(lambda: encoder), "violin strings")
 
 
 async def test_the_extractive_generator_counts_what_it_read_and_what_it_quotes() -> None:
-    *_, last = await pieces_of(ExtractiveGenerator(WordEncoder()), "A violin has how many strings?")
+    *_, last = await pieces_of(ExtractiveGenerator(WordEncoder), "A violin has how many strings?")
     # The question and two statements; "Bees dance." is too short to be one.
     assert last.usage == Usage(6 + 6 + 5, 6)
     assert last.finish_reason == "stop"
 
 
 async def test_a_quotation_longer_than_asked_for_is_left_out_whole() -> None:
-    generator = ExtractiveGenerator(WordEncoder())
+    generator = ExtractiveGenerator(WordEncoder)
     (piece,) = await pieces_of(generator, "A violin has how many strings?", Sampling(max_tokens=5))
     assert (piece.text, piece.finish_reason) == ("", "length")
     fits = await text_of(generator, "A violin has how many strings?", Sampling(max_tokens=6))
@@ -62,7 +62,7 @@ async def test_a_quotation_longer_than_asked_for_is_left_out_whole() -> None:
 
 
 async def test_quotations_end_before_a_stop_text() -> None:
-    generator = ExtractiveGenerator(WordEncoder())
+    generator = ExtractiveGenerator(WordEncoder)
     question = "A violin has how many strings?"
     assert await text_of(generator, question, Sampling(stop=("zebra", " four"))) == "A violin has"
 
@@ -70,7 +70,7 @@ async def test_quotations_end_before_a_stop_text() -> None:
 async def test_llama_writes_while_it_is_loaded_and_is_asked_for_only_now_and_then() -> None:
     now_s = 0.0
     model = EchoLlama()
-    llama, extractive = LlamaGenerator(model), ExtractiveGenerator(WordEncoder())
+    llama, extractive = LlamaGenerator(model), ExtractiveGenerator(WordEncoder)
     choice = GeneratorChoice(model, llama, extractive, monotonic_s=lambda: now_s)
     assert [(await choice.choose()).name for _ in range(3)] == ["llama"] * 3
     assert model.times_ready_was_asked == 1

@@ -178,7 +178,9 @@ async def test_a_file_that_cannot_be_written_for_a_moment_is_written_afterwards(
 
     changed: set[tuple[str, str]] = set()
     path = tmp_path / "db"
-    follower = StatusFollower(bootstrap, "test", open_rows=lambda: FullDisk(path), changed=changed.update)
+    follower = StatusFollower(
+        bootstrap, "test", open_rows=lambda: FullDisk(path), changed=lambda found, _: changed.update(found)
+    )
     say(bootstrap, event("a"))
     follower.start()
     try:

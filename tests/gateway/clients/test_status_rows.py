@@ -106,6 +106,30 @@ def test_pages_can_be_limited_to_a_state(rows: StatusRows) -> None:
     assert [position.doc_id for position in rows.page("t", "failed", None, 10)] == ["b"]
 
 
+def test_documents_are_counted_by_state_and_collection(rows: StatusRows) -> None:
+    rows.apply([event("door", doc_id=d, collection=c) for d, c in (("a", "x"), ("b", "x"), ("c", "y"))], {0: 3})
+    rows.apply([event("join", "failed", doc_id="b")], {0: 4})
+    assert rows.counts("t", None) == {"processing": 2, "failed": 1}
+    assert rows.counts("t", ("x",)) == {"processing": 1, "failed": 1}
+    assert [position.doc_id for position in rows.page("t", None, None, 9, collections=("y",))] == ["c"]
+
+
+def test_what_changed_after_a_mark_is_told_in_order_until_another_life_begins(rows: StatusRows) -> None:
+    rows.reset("cluster/topic")
+    rows.apply([event("door", doc_id=d) for d in ("a", "b", "c")], {0: 3})
+    mark = rows.mark()
+    assert rows.changed_since("t", mark, 10) == []
+    rows.apply([event("text", doc_id="c")], {0: 4})
+    rows.apply([event("text", doc_id="a")], {0: 5})
+    assert rows.changed_since("t", mark, 10) == ["c", "a"]
+    assert rows.changed_since("t", mark, 1) is None
+    assert rows.changed_since("other", mark, 10) == []
+    for foreign in ("", "x", "none-1", f"{mark}9999999999999999999", "\u0663"):
+        assert rows.changed_since("t", foreign, 10) is None
+    rows.reset("cluster/topic")
+    assert rows.changed_since("t", mark, 10) is None
+
+
 def test_a_reset_forgets_everything(rows: StatusRows) -> None:
     rows.apply([event("door")], {0: 1})
     rows.reset("another/log")

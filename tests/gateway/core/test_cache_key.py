@@ -7,7 +7,9 @@ from gateway.core.cache_key import CACHED_K, cache_key
 from gateway.core.query import QueryPicture, SearchQuery, normalised
 from tests.gateway.searching import picture
 
-BASE = SearchQuery(words="red pump", picture=picture(1), k=5, weights=Weights(), filter=Filter(kinds=("text",)))
+BASE = SearchQuery(
+    words="red pump", pictures=(picture(1),), k=5, weights=Weights(), filter=Filter(kinds=("text",))
+)
 
 
 def key(query: SearchQuery, variant: str = "full", generation: str = "g1") -> str | None:
@@ -25,8 +27,8 @@ def changed(**fields: object) -> SearchQuery:
         changed(tenant="another"),
         changed(words="red pumps"),
         changed(words=None),
-        changed(picture=picture(2)),
-        changed(picture=None),
+        changed(pictures=(picture(2),)),
+        changed(pictures=()),
         changed(k=6),
         changed(weights=Weights(text_image=0.5)),
         changed(filter=Filter()),
@@ -42,8 +44,8 @@ def test_variant_and_generation_decide_the_key() -> None:
 
 
 def test_equal_searches_have_equal_keys() -> None:
-    same = QueryPicture(picture(9).pixels, picture(1).sha256)
-    assert key(changed(picture=same)) == key(BASE)
+    same = QueryPicture(picture(9).pixels, picture(1).sha256, picture(1).space_id)
+    assert key(changed(pictures=(same,))) == key(BASE)
 
 
 def test_the_order_of_a_filters_values_does_not_matter() -> None:

@@ -35,7 +35,7 @@ def test_a_picture_whose_tower_is_late_leaves_the_words_to_search_with() -> None
     async def scenario() -> None:
         search = started()
         search.encoder.delay_s["clip_image"] = 0.5
-        response = await search.flow.search(SearchQuery(words="bees", picture=picture(), k=5), trace=TRACE)
+        response = await search.flow.search(SearchQuery(words="bees", pictures=(picture(),), k=5), trace=TRACE)
         assert response.degraded == ["clip_image"]
         expected = search_everything(corpus(), "bees", 5)
         assert [hit.doc_id for hit in response.hits] == [hit.doc_id for hit in expected]

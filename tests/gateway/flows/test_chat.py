@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,10 @@ from contracts.errors import DeadlineExceeded, DependencyDown, DependencyFailed,
 from contracts.trace import TraceContext
 from gateway.core.writing import GREEDY, Message, Piece, Sampling, Usage
 from gateway.flows.chat import ChatFlow
+from runtime import tracing
 from runtime.breaker import CircuitBreaker
+from runtime.span_files import read_spans
+from runtime.span_recorder import recorder_to
 from tests.gateway.fakes import TRACE
 from tests.gateway.virtual_time import run, running_loop
 
@@ -109,3 +113,18 @@ def test_who_stops_reading_closes_the_model(read: int) -> None:
 
     run(work())
     assert speaker.closed == len(speaker.asked) == read
+
+
+def test_what_is_written_is_a_span_that_tells_of_its_first_and_last_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = recorder_to("gateway", tmp_path, None)
+    monkeypatch.setattr(tracing, "_recorder", recorder)
+    pieces, _, _ = chat(Speaker(pause_s=0.25))
+    chat(Speaker(failure=DependencyFailed("triton")))
+    recorder.close()
+    whole, broken = read_spans(tmp_path, TRACE.trace_id)
+    assert {whole.name, broken.name} == {"generate"}
+    assert whole.parent == TRACE.span_id
+    assert whole.attributes == {"writer": "llama", "first_token_ms": 250.0, "tokens": len(pieces)}
+    assert broken.attributes["error"] == "DependencyFailed"

@@ -4,10 +4,14 @@ import asyncio
 
 import pytest
 
+from contracts.api import DocumentView
 from contracts.errors import DependencyDown, InvalidInput, NotFound, Overloaded, UnsupportedMedia
+from contracts.status import StageEvent
 from gateway.core.clock import Clock
 from gateway.core.links import Links
 from gateway.core.signing import UrlSigner
+from gateway.core.upload import Upload
+from gateway.flows.document_changes import WantedChanges
 from gateway.flows.documents import Documents
 from tests.gateway.fakes import TRACE
 from tests.gateway.library import DictStore, MemoryDoor, MemoryStatus
@@ -27,12 +31,16 @@ class Library:
         self.flow = Documents(self.door, self.status, self.store, links, **limits)
 
     async def upload(self, name: str = "a.pdf", data: bytes = PDF) -> str:
-        return (await self.flow.upload("t", "default", name, data, TRACE)).doc_id
+        return (await self.take(name, data)).doc_id
+
+    async def take(self, name: str, data: bytes = PDF) -> DocumentView:
+        [(view, _)] = await self.flow.upload("t", "default", [Upload.of(name, data)], TRACE)
+        return view
 
 
 async def test_an_upload_is_stored_announced_and_seen_at_once() -> None:
     library = Library()
-    view = await library.flow.upload("t", "default", "manuals/a.pdf", PDF, TRACE)
+    view = await library.take("manuals/a.pdf", PDF)
     assert (view.state, view.source, view.content_type) == ("processing", "manuals/a.pdf", "application/pdf")
     assert library.store.objects == {"objects/t/default/manuals/a.pdf": PDF}
     assert await library.flow.get("t", view.doc_id) == view
@@ -40,10 +48,41 @@ async def test_an_upload_is_stored_announced_and_seen_at_once() -> None:
 
 async def test_the_same_name_is_the_same_document_in_a_new_version() -> None:
     library = Library()
-    first = await library.flow.upload("t", "default", "a.pdf", PDF, TRACE)
-    second = await library.flow.upload("t", "default", "a.pdf", PDF + b"2", TRACE)
+    first = await library.take("a.pdf", PDF)
+    second = await library.take("a.pdf", PDF + b"2")
     assert second.doc_id == first.doc_id
     assert second.version > first.version
+
+
+async def test_the_same_bytes_again_are_no_new_version() -> None:
+    library = Library()
+    first = await library.take("a.pdf")
+    assert (await library.take("a.pdf")).version == first.version
+    assert (await library.take("b.pdf")).doc_id != first.doc_id
+
+
+async def test_the_same_bytes_twice_at_once_are_one_version() -> None:
+    library = Library()
+    first, second = await asyncio.gather(library.take("a.pdf"), library.take("a.pdf"))
+    assert first.version == second.version
+
+
+async def test_what_was_deleted_or_has_failed_is_taken_in_again() -> None:
+    library = Library()
+    first = await library.take("a.pdf")
+    library.status.stage(first.doc_id, "join", "failed", reason="It is damaged.")
+    second = await library.take("a.pdf")
+    await library.flow.delete("t", first.doc_id, TRACE)
+    third = await library.take("a.pdf")
+    assert first.version < second.version < third.version
+
+
+async def test_one_file_that_cannot_be_read_keeps_all_of_a_request_out() -> None:
+    library = Library()
+    uploads = [Upload.of("a.pdf", PDF), Upload.of("b.exe", b"MZ\x00\x01")]
+    with pytest.raises(UnsupportedMedia):
+        await library.flow.upload("t", "default", uploads, TRACE)
+    assert library.store.objects == {}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +114,7 @@ async def test_while_the_log_is_away_nothing_is_taken_in() -> None:
 
 async def test_waiting_for_the_index_ends_when_the_version_is_settled() -> None:
     library = Library()
-    view = await library.flow.upload("t", "default", "a.pdf", PDF, TRACE)
+    view = await library.take("a.pdf", PDF)
     waiting = asyncio.create_task(library.flow.settled("t", view, timeout_s=10))
     await asyncio.sleep(0)
     library.status.stage(view.doc_id, "text", count=1)
@@ -86,7 +125,7 @@ async def test_waiting_for_the_index_ends_when_the_version_is_settled() -> None:
 
 async def test_waiting_gives_up_with_the_state_as_it_is() -> None:
     library = Library()
-    view = await library.flow.upload("t", "default", "a.pdf", PDF, TRACE)
+    view = await library.take("a.pdf", PDF)
     assert (await library.flow.settled("t", view, timeout_s=0.01)).state == "processing"
 
 
@@ -143,13 +182,72 @@ async def test_the_original_is_there_until_the_document_goes() -> None:
 
 async def test_news_begin_with_a_word_to_read_the_list_and_then_name_what_changed() -> None:
     library = Library()
-    news = library.flow.changes("t", every_s=0)
-    assert await anext(news) is None
+    news = library.flow.changes("t", WantedChanges(), every_s=0)
+    first = await anext(news)
+    assert first.kind == "reload"
     doc_id = await library.upload()
-    view = await anext(news)
-    assert view is not None
-    assert view.doc_id == doc_id
+    change, mark = await anext(news), await anext(news)
+    assert change.view is not None
+    assert change.view.doc_id == doc_id
+    assert mark.kind == "mark"
     await news.aclose()
+
+
+async def test_who_comes_back_hears_what_changed_meanwhile_and_nothing_else() -> None:
+    library = Library()
+    before = await library.upload("before.pdf")
+    mark = await library.status.mark()
+    missed = await library.upload("missed.pdf")
+    news = library.flow.changes("t", WantedChanges(mark), every_s=0)
+    told = [await anext(news), await anext(news)]
+    assert [change.view.doc_id if change.view else change.kind for change in told] == [missed, "mark"]
+    assert before != missed
+    await news.aclose()
+
+
+@pytest.mark.parametrize("since", ["elsewhere-3", "nonsense", "here-x"])
+async def test_a_mark_that_says_nothing_has_the_list_read_again(since: str) -> None:
+    news = Library().flow.changes("t", WantedChanges(since), every_s=0)
+    assert (await anext(news)).kind == "reload"
+    await news.aclose()
+
+
+async def test_news_can_be_limited_to_documents_and_collections() -> None:
+    library = Library()
+    wanted = await library.upload("wanted.pdf")
+    mine = library.flow.changes("t", WantedChanges(await library.status.mark(), frozenset({wanted})), every_s=0)
+    none = library.flow.changes("t", WantedChanges(await library.status.mark(), collection="other"), every_s=0)
+    first, nothing = asyncio.create_task(anext(mine)), asyncio.create_task(anext(none))
+    await asyncio.sleep(0)
+    await library.upload("unwanted.pdf")
+    library.status.stage(wanted, "text", count=1)
+    assert (await nothing).kind == "mark"
+    change = await first
+    assert change.view is not None
+    assert change.view.doc_id == wanted
+    await mine.aclose()
+    await none.aclose()
+
+
+async def test_a_reader_who_falls_too_far_behind_is_told_and_left() -> None:
+    library = Library()
+    news = library.flow.changes("t", WantedChanges(), every_s=0)
+    mark = (await anext(news)).mark
+    for n in range(2100):
+        library.status.tell(StageEvent(tenant="t", doc_id=f"d{n}", version=1, stage="door", state="done", at_ms=n))
+    assert [change.kind async for change in news] == ["too_slow"]
+    assert mark is not None
+
+
+async def test_the_first_page_counts_documents_by_state() -> None:
+    library = Library()
+    ids = [await library.upload(f"{n}.pdf") for n in range(3)]
+    library.status.stage(ids[0], "join", "failed", reason="Damaged.")
+    first = await library.flow.list("t", state="failed", cursor=None, limit=1)
+    assert first.counts == {"failed": 1, "processing": 2}
+    page = await library.flow.list("t", state=None, cursor=None, limit=1)
+    assert (await library.flow.list("t", state=None, cursor=page.next_cursor, limit=1)).counts is None
+    assert (await library.flow.list("t", state=None, cursor=None, limit=9, collections=("other",))).documents == []
 
 
 async def test_uploads_wait_for_their_turn_and_too_many_are_refused() -> None:

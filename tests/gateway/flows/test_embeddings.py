@@ -25,7 +25,7 @@ class ApiEncoder(WordEncoder):
 
 
 def flow(encoder: WordEncoder) -> EmbeddingsFlow:
-    return EmbeddingsFlow(encoder, PictureReader(encoder, max_bytes=1000))
+    return EmbeddingsFlow(encoder, PictureReader(lambda: encoder, max_bytes=1000))
 
 
 @pytest.mark.parametrize("encoder", [WordEncoder(), ApiEncoder()])

@@ -79,7 +79,7 @@ def test_weights_that_leave_nothing_of_the_query_are_refused() -> None:
 def test_words_and_a_picture_are_encoded_side_by_side() -> None:
     async def scenario() -> None:
         search = started()
-        query = SearchQuery(words="bees", picture=picture(), k=5)
+        query = SearchQuery(words="bees", pictures=(picture(),), k=5)
         response = await search.flow.search(query, trace=TRACE)
         assert sorted(search.encoder.calls) == ["clip_image", "clip_text", "text"]
         assert response.timings_ms["encode"] == pytest.approx(10)

@@ -49,7 +49,7 @@ def test_a_shared_text_tower_that_is_away_leaves_the_picture_to_search_with() ->
     async def scenario() -> None:
         search = started()
         search.encoder.failing |= {"clip_text": DependencyDown("triton"), "text": DependencyDown("triton")}
-        query = SearchQuery(words="bees", picture=picture(), k=5)
+        query = SearchQuery(words="bees", pictures=(picture(),), k=5)
         response = await search.flow.search(query, trace=TRACE)
         assert sorted(response.degraded) == ["clip_text", "text"]
         assert response.hits

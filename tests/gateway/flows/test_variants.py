@@ -24,7 +24,7 @@ def test_the_tier_decides_the_picture_tower_and_the_answer_says_which(
 ) -> None:
     async def scenario() -> None:
         search = Search(running_loop().clock(), variants=BOTH)
-        response = await search.flow.search(SearchQuery(words=None, picture=picture(), tier=tier), trace=TRACE)
+        response = await search.flow.search(SearchQuery(words=None, pictures=(picture(),), tier=tier), trace=TRACE)
         assert response.variant == variant
         assert search.encoder.calls == [tower]
 
@@ -34,7 +34,7 @@ def test_the_tier_decides_the_picture_tower_and_the_answer_says_which(
 def test_without_a_distilled_tower_everyone_gets_the_full_one() -> None:
     async def scenario() -> None:
         search = Search(running_loop().clock())
-        response = await search.flow.search(SearchQuery(words=None, picture=picture()), trace=TRACE)
+        response = await search.flow.search(SearchQuery(words=None, pictures=(picture(),)), trace=TRACE)
         assert (response.variant, search.encoder.calls) == ("full", ["clip_image"])
 
     run(scenario())
@@ -44,7 +44,7 @@ def test_the_full_tower_stands_in_for_a_distilled_one_that_fails() -> None:
     async def scenario() -> None:
         search = Search(running_loop().clock(), variants=BOTH)
         search.encoder.failing["clip_image_distilled"] = DependencyFailed("triton", "broken")
-        response = await search.flow.search(SearchQuery(words=None, picture=picture()), trace=TRACE)
+        response = await search.flow.search(SearchQuery(words=None, pictures=(picture(),)), trace=TRACE)
         assert search.encoder.calls == ["clip_image_distilled", "clip_image"]
         assert response.degraded == []
         assert response.hits

@@ -56,7 +56,7 @@ async def test_probes_need_no_key(path: str) -> None:
         assert (await client.get(path)).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/v1/media/derived/a/1/picture-0", "/v1/documents/some-id/file"])
+@pytest.mark.parametrize("path", ["/v1/media/derived/a/1/picture-0", "/v1/media/files/default/some-id"])
 async def test_signed_links_need_no_key_but_a_signature(path: str) -> None:
     async with locked().client() as client:
         assert (await client.get(path)).status_code == 422

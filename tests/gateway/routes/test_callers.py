@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi import Request
+from starlette.types import Message
 
 from gateway.routes.callers import Ahead, EventStream, Left, begun, while_there
 from tests.gateway.virtual_time import run, running_loop
@@ -158,3 +159,34 @@ def test_a_caller_who_left_before_anything_was_sent_closes_the_stream_too() -> N
     with pytest.raises(BaseException):  # noqa: B017 - what a server makes of it is not ours
         answered(counting, Caller(gone=True), begun_with=1)
     assert counting.closed == 1
+
+
+async def test_a_reader_who_takes_nothing_is_left_and_the_source_closed() -> None:
+    closed = asyncio.Event()
+
+    async def items() -> AsyncGenerator[str, None]:
+        try:
+            while True:
+                yield "more"
+        finally:
+            closed.set()
+
+    ahead = Ahead(items())
+
+    async def events() -> AsyncIterator[str]:
+        async for item in ahead.all():
+            yield item
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def stuck(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    stream = EventStream(events(), ahead, send_timeout_s=0.01)
+    scope = {"type": "http", "path": "/events", "method": "GET", "headers": []}
+    async with asyncio.timeout(5):
+        await stream(scope, receive, stuck)
+    assert closed.is_set()

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from contracts.errors import DependencyDown
+from gateway.routes.chat_schema import ChatCompletion, ChatCompletionChunk
 from gateway.settings import GatewaySettings
 from tests.gateway.door import Door
 from tests.gateway.echo_llama import EchoLlama
@@ -187,6 +188,17 @@ async def test_an_unexpected_error_has_the_protocols_shape_and_no_words_of_its_o
     assert (error["type"], "NoneType" in error["message"]) == ("server_error", False)
 
 
+@pytest.mark.parametrize("body", [SAY, SAY | {"return_token_ids": True}, ASK])
+async def test_completions_and_chunks_are_as_openapi_describes_them(body: dict[str, Any]) -> None:
+    door = Door(models=EchoLlama())
+    whole = await post(door, body)
+    assert ChatCompletion.model_validate_json(whole.content, strict=True).choices[0].message.content
+    streamed = await post(door, body | {"stream": True, "stream_options": {"include_usage": True}})
+    chunks = [each.removeprefix("data: ") for each in streamed.text.split("\n\n")[:-2]]
+    told = [ChatCompletionChunk.model_validate_json(chunk, strict=True) for chunk in chunks]
+    assert [len(each.choices) for each in told] == [1] * (len(told) - 1) + [0]
+
+
 async def test_the_openapi_description_names_the_fields_and_the_errors() -> None:
     async with Door().client() as client:
         paths = (await client.get("/openapi.json")).json()["paths"]
@@ -194,5 +206,8 @@ async def test_the_openapi_description_names_the_fields_and_the_errors() -> None
     fields = chat["requestBody"]["content"]["application/json"]["schema"]["properties"]
     assert {"model", "messages", "stream", "stream_options", "temperature", "stop", "trireme"} <= fields.keys()
     assert "$defs" not in str(chat)
+    answered = chat["responses"]["200"]["content"]
+    assert {"choices", "usage", "trireme"} <= answered["application/json"]["schema"]["properties"].keys()
+    assert "delta" in str(answered["text/event-stream"]["schema"])
     assert {"200", "400", "404", "429", "503"} <= chat["responses"].keys()
     assert "input" in str(paths["/v1/embeddings"]["post"]["requestBody"])

@@ -1,6 +1,7 @@
 """Documents over the whole app, with fakes behind the flow."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 
@@ -9,6 +10,7 @@ import pytest
 
 from contracts.api import DocumentView
 from contracts.ids import document_id
+from gateway.flows.document_changes import WantedChanges
 from gateway.settings import GatewaySettings
 from tests.gateway.door import WRITE, Door
 from tests.gateway.routes.test_search_route import assert_problem
@@ -78,6 +80,74 @@ async def test_a_file_over_the_limit_is_refused() -> None:
     door = Door(GatewaySettings(max_upload_bytes=1000))
     assert_problem(await upload(door, PDF + b"x" * 2000), 413, "payload_too_large")
     assert door.store.objects == {}
+
+
+async def test_a_request_whose_answer_was_lost_can_be_sent_again() -> None:
+    door = Door()
+    first, second = await upload(door), await upload(door)
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert first.json()["version"] == second.json()["version"]
+    assert second.json()["sha256"] == hashlib.sha256(PDF).hexdigest()
+
+
+async def test_several_files_are_answered_as_a_list_in_their_order() -> None:
+    door = Door()
+    files = [("file", (f"{n}.pdf", PDF + bytes([n]), "text/html")) for n in range(3)]
+    async with door.client() as client:
+        response = await client.post("/v1/documents", files=files, data={"collection": "c"}, headers=WRITE)
+    assert response.status_code == 202
+    assert [view["source"] for view in response.json()["documents"]] == ["0.pdf", "1.pdf", "2.pdf"]
+    assert {view["content_type"] for view in response.json()["documents"]} == {"application/pdf"}
+
+
+async def test_several_files_cannot_have_one_name() -> None:
+    files = [("file", (f"{n}.pdf", PDF, "application/pdf")) for n in range(2)]
+    async with Door().client() as client:
+        response = await client.post("/v1/documents", files=files, data={"source_key": "x"}, headers=WRITE)
+    assert_problem(response, 422, "invalid_input")
+
+
+async def test_too_many_files_are_refused() -> None:
+    files = [("file", (f"{n}.pdf", PDF, "application/pdf")) for n in range(33)]
+    async with Door().client() as client:
+        assert_problem(await client.post("/v1/documents", files=files, headers=WRITE), 422, "invalid_input")
+
+
+async def test_fields_may_come_after_the_file() -> None:
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="blob"\r\n\r\n' + PDF + b"\r\n"
+        b'--b\r\nContent-Disposition: form-data; name="collection"\r\n\r\nmanuals\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="source_key"\r\n\r\np/a.pdf\r\n--b--\r\n'
+    )
+    headers = WRITE | {"content-type": "multipart/form-data; boundary=b"}
+    async with Door().client() as client:
+        response = await client.post("/v1/documents", content=body, headers=headers)
+    assert response.json()["doc_id"] == document_id("default", "manuals", "p/a.pdf")
+
+
+async def test_a_kind_that_is_not_read_is_refused_before_the_rest_of_it_is_sent() -> None:
+    sent = 0
+
+    async def program() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield b"--b\r\nContent-Disposition: form-data; name=file; filename=a.bin\r\n\r\n\x7fELF"
+        while sent < 1000:
+            sent += 1
+            yield bytes(65_536)
+
+    headers = WRITE | {"content-type": "multipart/form-data; boundary=b"}
+    async with Door().client() as client:
+        response = await client.post("/v1/documents", content=program(), headers=headers)
+    assert_problem(response, 415, "unsupported_media")
+    assert sent < 10
+
+
+@pytest.mark.parametrize("body", [b"", b"--b\r\n", b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--"])
+async def test_a_form_that_cannot_be_read_is_refused(body: bytes) -> None:
+    headers = WRITE | {"content-type": "multipart/form-data; boundary=b"}
+    async with Door().client() as client:
+        response = await client.post("/v1/documents", content=body, headers=headers)
+    assert_problem(response, 422, "invalid_input")
 
 
 def test_a_file_that_never_arrives_gives_its_turn_up() -> None:
@@ -169,7 +239,7 @@ async def test_a_document_shows_each_stage_and_where_its_original_is() -> None:
 async def test_an_original_cannot_be_had_without_a_signed_link() -> None:
     door = Door()
     body = (await upload(door)).json()
-    path = f"/v1/documents/{body['doc_id']}/file"
+    path = f"/v1/media/files/default/{body['doc_id']}"
     assert_problem(await get(door, path), 422, "invalid_input")
     assert_problem(await get(door, f"{path}?expires=99999999999&signature=forged"), 404, "not_found")
 
@@ -208,11 +278,11 @@ async def test_a_delete_answers_202_and_the_document_is_gone_once_the_shard_says
 async def test_changes_are_streamed_as_they_happen() -> None:
     door = Door()
     services = door.services
-    changes = services.documents.changes("default", every_s=0)
+    changes = services.documents.changes("default", WantedChanges(), every_s=0)
     first = await anext(changes)
     response = await upload(door)
-    view = await anext(changes)
-    assert first is None
+    view = (await anext(changes)).view
+    assert first.kind == "reload"
     assert isinstance(view, DocumentView)
     assert view.doc_id == response.json()["doc_id"]
     await changes.aclose()

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -111,7 +112,7 @@ async def test_weights_that_are_left_out_have_the_gateways_default() -> None:
         ({}, "empty"),
         ({"query": "   "}, "empty"),
         ({"query": "bees", "k": 0}, "k"),
-        ({"query": "bees", "k": 101}, "k"),
+        ({"query": "bees", "k": 1001}, "k"),
         ({"query": "bees", "colour": "red"}, "colour"),
         ({"query": 7}, "query"),
         ({"query": "bees", "weights": {"text_text": 1e9}}, "weights.text_text"),
@@ -121,6 +122,9 @@ async def test_weights_that_are_left_out_have_the_gateways_default() -> None:
         ({"query": "bees", "filter": {"added_after_ms": 10**30}}, "filter.added_after_ms"),
         ({"query": "bees", "filter": {"added_before_ms": 2**64 - 1}}, "filter.added_before_ms"),
         ({"image": "???"}, "Base64"),
+        ({"images": ["???"]}, "Base64"),
+        ({"images": [{"image": "", "weight": 11}]}, "weight"),
+        ({"query": "bees", "group_by": "colour"}, "group_by"),
         ({"image": ""}, "0 bytes"),
         ({"image": base64.b64encode(png()[:60]).decode()}, "damaged"),
     ],
@@ -205,8 +209,10 @@ async def test_with_one_encoder_away_the_other_half_answers() -> None:
 
 async def test_more_searches_than_places_are_429_with_retry_after() -> None:
     door = Door()
-    door.search.flow._places = 0
-    response = await post(door, {"query": "bees"})
+    with ExitStack() as under_way:
+        for _ in range(door.search.admission.limit):
+            under_way.enter_context(door.search.admission.admitted(door.clock.monotonic_s()))
+        response = await post(door, {"query": "bees"})
     assert_problem(response, 429, "overloaded")
     assert response.headers["retry-after"] == "1"
 
@@ -246,3 +252,31 @@ async def test_whatever_is_sent_the_answer_is_a_result_or_a_problem_that_is_the_
     if response.status_code != 200:
         assert response.headers["content-type"] == "application/problem+json"
         assert response.json()["detail"]
+
+
+async def test_several_pictures_may_be_sent_in_json_or_as_files_of_a_form() -> None:
+    door = Door()
+    one, two = (base64.b64encode(png(colour=colour)).decode() for colour in ("red", "blue"))
+    in_json = await post(door, {"images": [one, {"image": two, "weight": 1}]})
+    async with door.client() as client:
+        files = [("image", ("a.png", png(colour="red"))), ("image", ("b.png", png(colour="blue")))]
+        in_form = await client.post("/v1/search", files=files, headers=WRITE)
+        too_many = await client.post("/v1/search", files=[("image", ("a.png", png()))] * 9, headers=WRITE)
+    assert in_json.json()["hits"] == in_form.json()["hits"]
+    assert in_form.json()["served_by"] == "cache"
+    assert too_many.status_code == 422
+
+
+async def test_a_batch_answers_each_search_or_says_what_is_wrong_with_it() -> None:
+    door = Door()
+    searches = [{"query": "bees dance"}, {"query": " "}, {"query": "violin", "group_by": "document", "k": 2}]
+    async with door.client() as client:
+        response = await client.post("/v1/search/batch", json={"searches": searches})
+        alone = await client.post("/v1/search", json=searches[0])
+        too_many = await client.post("/v1/search/batch", json={"searches": [{"query": "x"}] * 33})
+    results = response.json()["results"]
+    assert [result["status"] for result in results] == [200, 422, 200]
+    assert results[0]["response"]["hits"] == alone.json()["hits"]
+    assert "empty" in results[1]["problem"]["detail"]
+    assert len({hit["doc_id"] for hit in results[2]["response"]["hits"]}) == 2
+    assert_problem(too_many, 422, "invalid_input")
