@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.tensors import EMBEDDING
+from contracts.tensors import CLIP_IMAGE, EMBEDDING, MODELS
 from contracts.trace import TraceContext
 
 Vectors = NDArray[np.float32]
@@ -32,6 +32,20 @@ class Inference(Protocol):
     ) -> dict[str, NDArray[Any]]:
         """Outputs by name."""
         ...
+
+    async def largest_batch(self, model: str, *, timeout_s: float) -> int:
+        """The most rows that the model takes in one request, as the server says."""
+        ...
+
+
+async def batch_size(inference: Inference, model: str, rows: int, *, timeout_s: float) -> int:
+    """Rows of one request: what any server of ours takes, or, where there are more rows, what this one takes.
+
+    Raises:
+        DependencyDown, DeadlineExceeded: the server did not say.
+    """
+    small = MODELS[CLIP_IMAGE].max_batch_size_cpu
+    return small if rows <= small else await inference.largest_batch(model, timeout_s=timeout_s)
 
 
 async def embed_batches(

@@ -9,7 +9,7 @@ from PIL import Image
 
 from contracts.errors import ConfigurationError, InvalidInput
 from contracts.joint import Vector
-from contracts.space import Space, TextRole
+from contracts.space import Space, TextRole, named_in_space
 from contracts.tensors import (
     CLIP_IMAGE,
     CLIP_IMAGE_DISTILLED,
@@ -19,7 +19,7 @@ from contracts.tensors import (
     TEXT_ENCODER,
 )
 from contracts.trace import TraceContext
-from encoding.batches import Inference, Tensors, Vectors, embed_batches, slices
+from encoding.batches import Inference, Tensors, Vectors, batch_size, embed_batches, slices
 from encoding.manifests import ImageManifest, load_space, read_manifest
 from encoding.text_encoder import ServedTextEncoder, TextEncoder
 
@@ -30,18 +30,27 @@ class Encoder:
     Args:
         repository: the model repository, read for manifests, tokenizers and the space's description.
         text: the encoder of the text half where Triton does not serve it; `encoding.opening` knows which.
+        space_id: a space that was put beside the repository's first one; None for that.
 
     Raises:
         ConfigurationError: models are not exported, or are not those that the space was made of.
     """
 
-    def __init__(self, inference: Inference, repository: Path, text: TextEncoder | None = None) -> None:
+    def __init__(
+        self,
+        inference: Inference,
+        repository: Path,
+        text: TextEncoder | None = None,
+        *,
+        space_id: str | None = None,
+    ) -> None:
         self._inference = inference
-        self.space: Space = load_space(repository)
-        self._clip_text = ServedTextEncoder(inference, repository, CLIP_TEXT)
-        self._image = read_manifest(repository, CLIP_IMAGE, ImageManifest)
-        self._has_distilled = _is_admitted(repository, self.space, self._image)
-        self._text = text if text is not None else _served_text(inference, repository, self.space)
+        self._names = {model: named_in_space(model, space_id) for model in MODELS}
+        self.space: Space = load_space(repository, space_id)
+        self._clip_text = ServedTextEncoder(inference, repository, CLIP_TEXT, served_as=self._names[CLIP_TEXT])
+        self._image = read_manifest(repository, self._names[CLIP_IMAGE], ImageManifest)
+        self._has_distilled = _is_admitted(repository / self._names[CLIP_IMAGE_DISTILLED], self.space, self._image)
+        self._text = text if text is not None else self._served_text(repository)
 
     @property
     def shares_text_tower(self) -> bool:
@@ -56,7 +65,8 @@ class Encoder:
     @property
     def models(self) -> tuple[str, ...]:
         """The models on Triton without which this encoder cannot work."""
-        return (CLIP_TEXT, CLIP_IMAGE) if self.space.text_by_api else (TEXT_ENCODER, CLIP_TEXT, CLIP_IMAGE)
+        needed = (CLIP_TEXT, CLIP_IMAGE) if self.space.text_by_api else (TEXT_ENCODER, CLIP_TEXT, CLIP_IMAGE)
+        return tuple(self._names[model] for model in needed)
 
     @property
     def has_distilled(self) -> bool:
@@ -80,6 +90,14 @@ class Encoder:
     def image_size(self) -> int:
         """Edge of the image tower's input in pixels."""
         return self._image.image_size
+
+    async def texts_at_once(self, *, timeout_s: float) -> int:
+        """Most texts that go to the text encoder in one request. Errors as in `embed_texts`."""
+        return await self._text.texts_at_once(timeout_s=timeout_s)
+
+    async def pictures_at_once(self, *, timeout_s: float) -> int:
+        """Most pictures that go to the image tower in one request. Errors as in `embed_texts`."""
+        return await self._inference.largest_batch(self._names[CLIP_IMAGE], timeout_s=timeout_s)
 
     async def embed_texts(
         self,
@@ -138,10 +156,12 @@ class Encoder:
         def tensors(rows: Sequence[int]) -> Tensors:
             return {"image": np.stack([pictures[row] for row in rows])}
 
+        model = self._names[CLIP_IMAGE_DISTILLED if distilled else CLIP_IMAGE]
+        size = await batch_size(self._inference, model, len(pictures), timeout_s=timeout_s)
         return await embed_batches(
             self._inference,
-            CLIP_IMAGE_DISTILLED if distilled else CLIP_IMAGE,
-            slices(len(pictures), MODELS[CLIP_IMAGE].max_batch_size_cpu),
+            model,
+            slices(len(pictures), size),
             tensors,
             self._image.dim,
             priority=priority,
@@ -185,31 +205,32 @@ class Encoder:
             raise InvalidInput("An API embeds the texts of this space; it takes texts and no token ids.")
         return tower
 
-
-def _served_text(inference: Inference, repository: Path, space: Space) -> ServedTextEncoder:
-    if space.text_by_api:
-        raise ConfigurationError(
-            "The text half of this joint space comes from an embeddings API: set TRIREME_TEXT_API_URL."
+    def _served_text(self, repository: Path) -> ServedTextEncoder:
+        space = self.space
+        if space.text_by_api:
+            raise ConfigurationError(
+                "The text half of this joint space comes from an embeddings API: set TRIREME_TEXT_API_URL."
+            )
+        served = ServedTextEncoder(
+            self._inference,
+            repository,
+            TEXT_ENCODER,
+            served_as=self._names[TEXT_ENCODER],
+            query_prefix=space.query_prefix,
+            passage_prefix=space.passage_prefix,
         )
-    served = ServedTextEncoder(
-        inference,
-        repository,
-        TEXT_ENCODER,
-        query_prefix=space.query_prefix,
-        passage_prefix=space.passage_prefix,
-    )
-    exported = (served.manifest.query_prefix, served.manifest.passage_prefix)
-    if exported != (space.query_prefix, space.passage_prefix):
-        raise ConfigurationError(
-            f"The text encoder was exported with the prefixes {exported[0]!r} and {exported[1]!r}, the space "
-            f"was described with {space.query_prefix!r} and {space.passage_prefix!r}: describe the space anew."
-        )
-    return served
+        exported = (served.manifest.query_prefix, served.manifest.passage_prefix)
+        if exported != (space.query_prefix, space.passage_prefix):
+            raise ConfigurationError(
+                f"The text encoder was exported with the prefixes {exported[0]!r} and {exported[1]!r}, the space "
+                f"was described with {space.query_prefix!r} and {space.passage_prefix!r}: describe the space anew."
+            )
+        return served
 
 
-def _is_admitted(repository: Path, space: Space, full: ImageManifest) -> bool:
-    if not (repository / CLIP_IMAGE_DISTILLED / "manifest.json").is_file():
+def _is_admitted(folder: Path, space: Space, full: ImageManifest) -> bool:
+    if not (folder / "manifest.json").is_file():
         return False
-    small = read_manifest(repository, CLIP_IMAGE_DISTILLED, ImageManifest)
+    small = read_manifest(folder.parent, folder.name, ImageManifest)
     admitted = small.admitted is not None and small.admitted.space_id == space.space_id
     return admitted and small.takes_the_same(full)

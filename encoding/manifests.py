@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contracts.errors import ConfigurationError
-from contracts.space import OPENAI, Space, read_space
+from contracts.space import OPENAI, Space, read_space, space_file
 from encoding.pictures import CropRounding, Interpolation, ResizeRule, to_tensor
 
 TEXT_API = "text_api"
@@ -123,15 +123,15 @@ def read_manifest(repository: Path, model: str, kind: type[T]) -> T:
         raise ConfigurationError(f"The manifest of the model '{model}' is damaged: export it again.") from exc
 
 
-def load_space(repository: Path) -> Space:
-    """The joint space that the exported models speak.
+def load_space(repository: Path, space_id: str | None = None) -> Space:
+    """The joint space that the exported models speak: the repository's first one, or another by its id.
 
     Raises:
         ConfigurationError: it was not exported yet.
         BadMessage: it is damaged.
     """
     try:
-        data = (repository / "space.json").read_bytes()
+        data = (repository / space_file(space_id)).read_bytes()
     except OSError as exc:
         raise ConfigurationError("The joint space is not described yet: run `trireme setup`.") from exc
     return read_space(data)

@@ -7,6 +7,7 @@ from contracts.errors import ConfigurationError, TriremeError
 from encoding.batches import Inference
 from encoding.embeddings_api import ApiModel, EmbeddingsApi
 from encoding.encoder import Encoder
+from encoding.encoders import Encoders
 from encoding.manifests import TEXT_API, TextApiManifest, load_space, read_manifest
 from encoding.text_api import ApiTextEncoder
 from runtime.settings import ProcessSettings
@@ -49,6 +50,13 @@ async def open_encoder(inference: Inference, settings: ProcessSettings) -> Async
         yield Encoder(inference, repository, text)
     finally:
         await text.close()
+
+
+@asynccontextmanager
+async def open_encoders(inference: Inference, settings: ProcessSettings) -> AsyncIterator[Encoders]:
+    """The encoders of every space in the repository; that of the first is open. Raises as `open_encoder`."""
+    async with open_encoder(inference, settings) as first:
+        yield Encoders(inference, settings.model_repository, first)
 
 
 async def _check(text: ApiTextEncoder) -> None:

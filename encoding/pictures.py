@@ -22,6 +22,12 @@ CropRounding = Literal["down", "nearest"]
 # What Pillow raises on damaged files; its readers of TIFF and EXIF trip over values of unexpected types.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, struct.error)
 
+_PNG_MARK = b"\x89PNG\r\n\x1a\n"
+# Compressed texts and the colour profile, none of which is used. Pillow unpacks them, and refuses a picture with a
+# megabyte of them (PngImagePlugin.MAX_TEXT_CHUNK).
+_PNG_NOTES = frozenset({b"zTXt", b"iTXt", b"iCCP"})
+
+_TIFF_MARKS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 # How pixels are turned for each value of the EXIF tag (Exif 2.32, 4.6.4.A); 1 is upright.
 _ORIENTATION_TAG = 0x0112
 _TURNS: Mapping[int, Image.Transpose] = {
@@ -40,10 +46,13 @@ _LONGEST_ASPECT = 16
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked before any pixel is decoded
 
 
-def decode_picture(data: bytes, *, max_pixels: int = MAX_PIXELS, target_edge: int | None = None) -> Image.Image:
-    """Decode a picture file to upright RGB over white.
+def decode_picture(
+    data: bytes, *, max_pixels: int = MAX_PIXELS, target_edge: int | None = None, page: int = 0
+) -> Image.Image:
+    """Decode a picture file to upright RGB over white; of an animation the first picture.
 
     Args:
+        page: of a TIFF with several, from 0; `page_count` tells how many there are.
         target_edge: the caller needs no more than about this many pixels an edge: JPEGs are then decoded smaller.
 
     Raises:
@@ -56,7 +65,9 @@ def decode_picture(data: bytes, *, max_pixels: int = MAX_PIXELS, target_edge: in
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(io.BytesIO(_without_notes(data)), formats=FORMATS)
+            if page:
+                image.seek(page)
             _refuse_large(image, max_pixels)
             if target_edge is not None:
                 image.draft("RGB", (2 * target_edge, 2 * target_edge))
@@ -66,6 +77,35 @@ def decode_picture(data: bytes, *, max_pixels: int = MAX_PIXELS, target_edge: in
         raise UnsupportedMedia("The picture is not a PNG, JPEG, WebP, TIFF, BMP or GIF file.") from exc
     except _DAMAGE as exc:
         raise InvalidInput("The picture is damaged and cannot be decoded.") from exc
+
+
+def page_count(data: bytes) -> int:
+    """Pages of a TIFF; 1 for all other pictures, whose further frames are an animation.
+
+    Raises:
+        InvalidInput: its directory of pages cannot be read.
+    """
+    if data[:4] not in _TIFF_MARKS:
+        return 1
+    try:
+        image = Image.open(io.BytesIO(data), formats=("TIFF",))
+        return int(getattr(image, "n_frames", 1))
+    except (UnidentifiedImageError, *_DAMAGE) as exc:
+        raise InvalidInput("The picture is damaged and cannot be decoded.") from exc
+
+
+def _without_notes(data: bytes) -> bytes:
+    """A PNG without its compressed notes; all other files, and what cannot be parsed, as they are."""
+    if not data.startswith(_PNG_MARK):
+        return data
+    kept, start, at = [], 0, len(_PNG_MARK)
+    while at + 8 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] in _PNG_NOTES:
+            kept.append(data[start:at])
+            start = end
+        at = end
+    return b"".join([*kept, data[start:]]) if kept else data
 
 
 def _refuse_large(image: Image.Image, max_pixels: int) -> None:
@@ -90,6 +130,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in {"I;16", "I;16L", "I;16B", "I"}:
         wide = np.asarray(image, dtype=np.float32)
         image = Image.fromarray((wide / 257.0).clip(0, 255).astype(np.uint8))
+    if image.mode == "F":
+        image = _from_floats(image)
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
     if image.mode in {"RGBA", "LA", "PA"}:
@@ -97,6 +139,16 @@ def to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _from_floats(image: Image.Image) -> Image.Image:
+    """Grey of 8 bits from floats, which are brightness from 0 to 1, or else from their least to their greatest."""
+    floats = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
+    least, greatest = float(floats.min()), float(floats.max())
+    if least >= 0.0 and greatest <= 1.0:
+        least, greatest = 0.0, 1.0
+    scaled = (floats - least) * (255.0 / max(greatest - least, 1e-6))
+    return Image.fromarray(scaled.clip(0, 255).astype(np.uint8))
 
 
 def to_tensor(

@@ -53,6 +53,10 @@ class ApiTextEncoder:
         whole = self._prefixes["passage"] + text
         return self._tokens.count(whole) if self._tokens else -(-len(whole.encode()) // _BYTES_A_TOKEN)
 
+    async def texts_at_once(self, *, timeout_s: float) -> int:  # noqa: ARG002 - it is set, nobody is asked
+        """See `TextEncoder`."""
+        return self._api.model.batch
+
     async def embed(
         self,
         texts: Sequence[str],

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Protocol
 
 from contracts.space import TextRole
-from contracts.tensors import MODELS
 from contracts.trace import TraceContext
-from encoding.batches import Inference, Tensors, Vectors, embed_batches
+from encoding.batches import Inference, Tensors, Vectors, batch_size, embed_batches
 from encoding.manifests import TextManifest, read_manifest
 from encoding.text import TextTokens
 
@@ -22,6 +21,10 @@ class TextEncoder(Protocol):
 
     def token_count(self, text: str) -> int:
         """Tokens of a text as it is read as a passage: with the prefix, without special tokens."""
+        ...
+
+    async def texts_at_once(self, *, timeout_s: float) -> int:
+        """Most texts that one request takes; who sends more has them split. Errors as in `embed`."""
         ...
 
     async def embed(
@@ -47,6 +50,7 @@ class ServedTextEncoder:
 
     Args:
         repository: read for the model's manifest and tokenizer.
+        model: which tower it is. served_as: its name on Triton and in the repository; `model` where not given.
 
     Raises:
         ConfigurationError: the model is not exported, or its files are damaged.
@@ -58,12 +62,13 @@ class ServedTextEncoder:
         repository: Path,
         model: str,
         *,
+        served_as: str | None = None,
         query_prefix: str = "",
         passage_prefix: str = "",
     ) -> None:
-        self.manifest = read_manifest(repository, model, TextManifest)
+        self._served_as = served_as or model
+        self.manifest = read_manifest(repository, self._served_as, TextManifest)
         self._inference = inference
-        self._model = model
         self._prefixes: dict[TextRole, str] = {"query": query_prefix, "passage": passage_prefix}
         self._tokens = TextTokens(
             repository / self.manifest.model / self.manifest.tokenizer,
@@ -79,6 +84,10 @@ class ServedTextEncoder:
     def token_count(self, text: str) -> int:
         """See `TextEncoder`."""
         return self._tokens.count(self._prefixes["passage"] + text)
+
+    async def texts_at_once(self, *, timeout_s: float) -> int:
+        """See `TextEncoder`."""
+        return await self._inference.largest_batch(self._served_as, timeout_s=timeout_s)
 
     @property
     def query_prefix(self) -> str:
@@ -130,14 +139,15 @@ class ServedTextEncoder:
         timeout_s: float,
         trace: TraceContext | None,
     ) -> Vectors:
-        batches = _batches(self._tokens, sequences, MODELS[self._model].max_batch_size_cpu)
+        size = await batch_size(self._inference, self._served_as, len(sequences), timeout_s=timeout_s)
+        batches = _batches(self._tokens, sequences, size)
 
         def tensors(rows: Sequence[int]) -> Tensors:
             return self._tokens.pad([sequences[row] for row in rows])
 
         return await embed_batches(
             self._inference,
-            self._model,
+            self._served_as,
             batches,
             tensors,
             self.manifest.dim,

@@ -48,6 +48,7 @@ def write_precision(
         model = convert_float_to_float16(
             onnx.load(source), keep_io_types=True, op_block_list=_KEPT_IN_FP32, disable_shape_infer=False
         )
+        drop_repeated(model)
         onnx.save(model, target)
     elif precision == "int8-dynamic":
         with _preprocessed(source) as prepared:
@@ -56,6 +57,23 @@ def write_precision(
         quantise(source, target, calibration, kept)
     else:
         raise InvalidInput(f"A float32 graph is not converted to '{precision}'.")
+
+
+def drop_repeated(model: onnx.ModelProto) -> None:
+    """Drop nodes that write what an earlier one has written: of such, the first will do.
+
+    The converter casts a weight for each node that is left in float32, and gives all these casts one name where
+    PyTorch 2.11 traced the graph. Runtimes refuse that.
+    """
+    made: set[str] = set()
+    kept = []
+    for node in model.graph.node:
+        outputs = set(filter(None, node.output))
+        if made.isdisjoint(outputs):
+            kept.append(node)
+        made |= outputs
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import Conflict, DependencyFailed
+from contracts.space import named_in_space, space_file
 
 VERSION = "1"
 STAGING_PREFIX = ".export-"
@@ -69,18 +70,29 @@ def refuse_taken_names(repository: Path, models: Sequence[str], *, replace: bool
             raise Conflict(f"A model '{name}' is in the repository already: give --replace, or another --name.")
         if name in models_of_the_space(repository):
             raise Conflict(
-                f"The joint space of this repository is made of '{name}': replacing it would make every vector in "
+                f"A joint space of this repository is made of '{name}': replacing it would make every vector in "
                 "the index wrong. Export under another --name, or into another --repository."
             )
 
 
 def models_of_the_space(repository: Path) -> frozenset[str]:
-    """Models that the repository's joint space is made of; none where no space has been described."""
+    """Models that the repository's joint spaces are made of; none where no space has been described."""
+    return frozenset(model for file in repository.glob("space*.json") for model in _models_of(file))
+
+
+def models_beside(repository: Path) -> frozenset[str]:
+    """Those of them that are of other spaces than the repository's first one."""
+    return frozenset(model for file in repository.glob(space_file("*")) for model in _models_of(file))
+
+
+def _models_of(file: Path) -> set[str]:
+    """Names of the models that a space's description is about, as they are called in its repository."""
+    space_id = file.name.removeprefix("space").removesuffix(".json").removeprefix(".")
     try:
-        encoders = json.loads((repository / "space.json").read_text())["encoders"]
+        encoders = json.loads(file.read_text())["encoders"]
     except (OSError, ValueError, KeyError):
-        return frozenset()
-    return frozenset(str(encoder).partition("@")[0] for encoder in encoders.values())
+        return set()
+    return {named_in_space(str(encoder).partition("@")[0], space_id or None) for encoder in encoders.values()}
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,10 +13,9 @@ from contracts.errors import ConfigurationError
 from export.demo_clip.config import CARD, DIM, IMAGE_SIZE, MEAN, STD, WEIGHTS
 from export.demo_clip.graph import OPSET, build_graph, read_weights
 from export.demo_clip.heldout import Vectors, embed_pictures, read_heldout
+from export.version_folder import put_in_place, staged_version
 
 MODEL = "clip_image"
-VERSION = "1"
-STAGED_PREFIX = "0."  # Triton reads no version from such a name.
 MIN_COSINE = 0.9999
 """float32 on both sides and the same network: what is left is the order of additions."""
 
@@ -45,20 +42,9 @@ def place_version(folder: Path, model: onnx.ModelProto, manifest: Mapping[str, o
 
     The version is staged beside the one it replaces, and moved into place when it is written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=folder))
-    try:
-        # mkdtemp makes folders that only their owner can enter; a server under another user reads this one.
-        staged.chmod(0o755)
+    with staged_version(folder) as staged:
         onnx.save(model, staged / "model.onnx")
-        version = folder / VERSION
-        _replace(version, staged)
-        described = folder / f"{STAGED_PREFIX}manifest.json"
-        described.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-        described.replace(folder / "manifest.json")
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-    return version
+        return put_in_place(folder, staged, json.dumps(manifest, indent=2) + "\n")
 
 
 def check_parity(model: onnx.ModelProto) -> dict[str, float]:
@@ -103,14 +89,3 @@ def _manifest(parity: Mapping[str, float]) -> dict[str, object]:
         "parity": parity,
         "held_out": card["held_out"]["as trained"]["all"],
     }
-
-
-def _replace(version: Path, staged: Path) -> None:
-    """Put the staged folder in the version's place."""
-    retired = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=version.parent))
-    try:
-        if version.exists():
-            version.rename(retired / VERSION)
-        staged.rename(version)
-    finally:
-        shutil.rmtree(retired, ignore_errors=True)

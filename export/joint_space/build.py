@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from contracts.space import TOWERS, Space, Tower
+from export.joint_space.beside import manifest_under
 from export.joint_space.measure import Centring, Sample, judge
-from export.joint_space.new_repository import copy_model, new_repository, refuse_used_folder, renamed
+from export.joint_space.new_repository import copy_model, new_repository, refuse_used_folder
 from export.joint_space.towers import Towers, measure, open_towers
 from export.publish import write_manifest
 from export.request import Progress, quiet
@@ -73,7 +73,7 @@ def make_space(request: SpaceRequest, progress: Progress = quiet) -> SpaceReport
     with new_repository(request.into) as staged:
         for tower, name in exported.items():
             copy_model(request.repository / name, staged / MODEL_OF_TOWER[tower])
-            manifest = _manifest(request.repository / name, MODEL_OF_TOWER[tower])
+            manifest = manifest_under(request.repository / name, MODEL_OF_TOWER[tower])
             write_manifest(staged / MODEL_OF_TOWER[tower], manifest)
         space = _describe(staged, towers, samples, centring)
         for tower in TOWERS:
@@ -99,15 +99,6 @@ def _describe(staged: Path, towers: Towers, samples: Mapping[Tower, Sample], cen
         "means": {tower: [round(float(value), 6) for value in samples[tower].mean] for tower in TOWERS},
     }
     return describe_space(staged, measured)
-
-
-def _manifest(exported: Path, name: str) -> dict[str, Any]:
-    """The exported model's manifest under its new name; commands inside name the model too."""
-    manifest: dict[str, Any] = json.loads((exported / "manifest.json").read_text(encoding="utf-8"))
-    if "build_a_plan" in manifest:
-        commands = manifest["build_a_plan"].items()
-        manifest["build_a_plan"] = {tool: renamed(command, exported.name, name) for tool, command in commands}
-    return manifest | {"model": name, "exported_as": exported.name}
 
 
 def _admit(folder: Path, tower: Tower, space: Space, inputs: int) -> None:

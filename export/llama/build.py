@@ -1,15 +1,13 @@
 """Writes version 1 of `llama` into the model repository out of a Llama checkpoint.
 
 The export is staged beside the version it replaces, compared with transformers, and moved into place only then:
-one that fails leaves the repository as it was. Staged names begin with "0.", which the server reads as no version.
+one that fails leaves the repository as it was (`export/version_folder.py`).
 """
 
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Literal
@@ -21,14 +19,13 @@ from safetensors import SafetensorError
 from contracts.errors import ConfigurationError, Conflict, DependencyFailed
 from contracts.tensors import LLAMA
 from export.llama.checkpoint import LlamaCheckpoint, Source, read_checkpoint, sha256_of
-from export.llama.manifest import MANIFEST_FILE, LlamaManifest, LlamaParity
+from export.llama.manifest import LlamaManifest, LlamaParity
 from export.llama.parity import check_parity
+from export.version_folder import VERSION, put_in_place, staged_version
 
 Precision = Literal["int4", "fp16", "bf16", "fp32"]
 Device = Literal["cpu", "cuda"]
 
-VERSION = "1"
-STAGED_PREFIX = "0."
 PRECISIONS: dict[Device, tuple[Precision, ...]] = {"cpu": ("int4", "fp32"), "cuda": ("int4", "fp16", "bf16")}
 """What the builder writes and ONNX Runtime runs on each device."""
 
@@ -60,34 +57,17 @@ def export_llama(
     if (folder / VERSION).exists() and not replace:
         raise Conflict("A language model is in the repository already: give --replace to put this in its place.")
     try:
-        with _working_folder(folder) as staged:
+        with staged_version(folder) as staged:
             on_progress(f"Writing {checkpoint.layers} layers as {precision} for {device}")
             write_version(staged, checkpoint, precision, device)
             on_progress("Comparing with transformers")
             figures = check_parity(staged, checkpoint.folder, precision)
             on_progress("Hashing the files")
             manifest = _manifest(source, checkpoint, staged, precision, device, figures)
-            _replace(folder, staged, manifest.stage(folder))
+            put_in_place(folder, staged, manifest.text())
     except OSError as exc:
         raise DependencyFailed("disk", f"The model could not be written: {exc.strerror or 'no space'}.") from exc
     return manifest
-
-
-@contextmanager
-def _working_folder(folder: Path) -> Iterator[Path]:
-    """A folder to export into, inside the model's; whatever happens, nothing but the model is left behind."""
-    created = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=folder))
-    try:
-        yield staged
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-        (folder / f"{STAGED_PREFIX}{MANIFEST_FILE}").unlink(missing_ok=True)
-        with suppress(OSError):
-            for each in created:
-                # Those that are not empty stay, and end this.
-                each.rmdir()
 
 
 def check_choice(precision: Precision, device: Device) -> None:
@@ -107,8 +87,6 @@ def write_version(staged: Path, checkpoint: LlamaCheckpoint, precision: Precisio
     Raises:
         ConfigurationError: the builder cannot.
     """
-    # mkdtemp makes folders that only their owner can enter; a server under another user reads these.
-    staged.chmod(0o755)
     # Remote code stays off: it is the builder's default, said again here.
     options = ["hf_remote=false", "hf_token=false"]
     if device == "cuda":
@@ -148,22 +126,3 @@ def _manifest(
         sha256=sha256_of(tuple(sorted(each for each in staged.iterdir() if each.is_file()))),
         parity=figures,
     )
-
-
-def _replace(folder: Path, staged: Path, manifest: Path) -> None:
-    """Put the staged version and manifest in their places; an error halfway puts the old version back."""
-    version = folder / VERSION
-    retired = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=folder))
-    try:
-        if version.exists():
-            version.rename(retired / VERSION)
-        staged.rename(version)
-        manifest.rename(folder / MANIFEST_FILE)
-    except BaseException:
-        if version.exists():
-            version.rename(staged)
-        if (retired / VERSION).exists():
-            (retired / VERSION).rename(version)
-        raise
-    finally:
-        shutil.rmtree(retired, ignore_errors=True)

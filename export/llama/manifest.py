@@ -5,9 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from pathlib import Path
-
-MANIFEST_FILE = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +52,6 @@ class LlamaManifest:
     sha256: dict[str, str]
     parity: LlamaParity
 
-    def stage(self, folder: Path) -> Path:
-        """Write the manifest into the model's folder under another name; returns the file, to be renamed."""
-        staged = folder / f"0.{MANIFEST_FILE}"
-        staged.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
-        return staged
+    def text(self) -> str:
+        """The manifest's file."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"

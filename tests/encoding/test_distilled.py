@@ -30,6 +30,9 @@ class NamingModel:
     def __init__(self) -> None:
         self.ran: list[str] = []
 
+    async def largest_batch(self, model: str, *, timeout_s: float) -> int:
+        return 8
+
     async def infer(
         self,
         model: str,

@@ -25,6 +25,9 @@ class CountingModel:
         self.batches: list[tuple[str, tuple[int, ...]]] = []
         self._fail_after = fail_after
 
+    async def largest_batch(self, model: str, *, timeout_s: float) -> int:
+        return 8
+
     async def infer(
         self,
         model: str,

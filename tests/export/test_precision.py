@@ -18,7 +18,7 @@ pytest.importorskip("torch", reason="runs in the export environment: `make test-
 pytestmark = pytest.mark.export_env
 
 from export.parity import ParityError, gate, run_graph  # noqa: E402
-from export.precision import Precision, write_precision  # noqa: E402
+from export.precision import Precision, drop_repeated, write_precision  # noqa: E402
 from export.quantise import LADDER, Feeds, Kept, layers_kept  # noqa: E402
 
 
@@ -97,3 +97,24 @@ def test_the_gate_refuses_vectors_of_another_shape() -> None:
         gate("tower", np.ones((2, 3), np.float32), np.ones((2, 4), np.float32), "fp32")
     with pytest.raises(ParityError, match="shape"):
         gate("tower", np.ones((0, 3), np.float32), np.ones((0, 3), np.float32), "fp32")
+
+
+def test_a_cast_that_was_made_twice_stays_once(tmp_path: Path) -> None:
+    helper, half, single = onnx.helper, onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+    cast = helper.make_node("Cast", ["weight"], ["weight_single"], name="weight_cast", to=single)
+    norms = [
+        helper.make_node("LayerNormalization", ["x", "weight_single"], ["y"], name="first"),
+        helper.make_node("LayerNormalization", ["y", "weight_single"], ["embedding"], name="second"),
+    ]
+    ports = [helper.make_tensor_value_info(name, single, ["batch", 8]) for name in ("x", "embedding")]
+    weight = helper.make_tensor("weight", half, [8], np.linspace(0.5, 1.5, 8).astype(np.float16))
+    graph = helper.make_graph([cast, norms[0], cast, norms[1]], "norms", ports[:1], ports[1:], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    feeds = [{"x": np.random.default_rng(1).standard_normal((3, 8)).astype(np.float32)}]
+    onnx.save(model, tmp_path / "twice.onnx")
+    with pytest.raises(Exception, match=r"Duplicate|two nodes"):
+        run_graph(tmp_path / "twice.onnx", feeds)
+    drop_repeated(model)
+    onnx.save(model, tmp_path / "once.onnx")
+    assert run_graph(tmp_path / "once.onnx", feeds).shape == (3, 8)
+    assert [node.name for node in model.graph.node] == ["weight_cast", "first", "second"]

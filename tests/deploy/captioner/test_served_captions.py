@@ -26,7 +26,7 @@ from runtime.object_store import ObjectStore
 from runtime.triton import TritonClient
 from tests.deploy.captioner.conftest import WAITING, CaptionServer
 from tests.ingest.samples import VERSION
-from tests.ingest.test_handlers import uploaded, work
+from tests.ingest.test_handlers import Wanted, embedding, uploaded, work
 
 pytestmark = pytest.mark.integration
 
@@ -114,10 +114,16 @@ async def test_a_picture_that_stands_alone_is_indexed_with_the_vector_of_its_cap
     store = ObjectStore.from_url(f"file://{tmp_path}/objects")
     encoder = Encoder(client, caption_server.repository)
     patience = Patience(budget_s=5.0)
-    captions = PictureCaptions(captioner, encoder, patience=patience, timeout_s=TIMEOUT_S)
+    captions = PictureCaptions(captioner, patience=patience, timeout_s=TIMEOUT_S)
     async with Extractor() as extractor:
         handler = ImageHandler(
-            store, extractor, encoder, patience=patience, embed_timeout_s=TIMEOUT_S, captions=captions
+            store,
+            extractor,
+            Wanted(encoder),
+            *embedding(store, "image"),
+            patience=patience,
+            embed_timeout_s=TIMEOUT_S,
+            captions=captions,
         )
         document = await uploaded(store, "photo.png", file.getvalue())
         await handler.handle(work(document, "image"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -135,17 +136,60 @@ SIZES = st.lists(st.tuples(st.integers(1, 3), st.sampled_from([8, 16, 24, 64, 25
 def test_texts_are_cut_into_the_runs_that_cost_least_of_all_ways_there_are(
     sizes: list[tuple[int, int]], run_cost: int
 ) -> None:
-    runs = grouping.plan_runs([text(*size) for size in sizes], run_cost)
+    runs = grouping.plan_runs([text(*size) for size in sizes], 1, run_cost, 1.0).runs
     assert sorted(place for run in runs for place in run) == list(range(len(sizes)))
     least = min(cost(way, sizes, run_cost) for way in all_partitions(list(range(len(sizes)))))
     assert cost(runs, sizes, run_cost) == least
 
 
+def least_makespan(costs: list[float], lanes: int) -> float:
+    """Of all ways to give the runs to the lanes."""
+    return min(
+        max(sum(each for each, lane in zip(costs, way, strict=True) if lane == mine) for mine in range(lanes))
+        for way in itertools.product(range(lanes), repeat=len(costs))
+    )
+
+
+@given(SIZES, st.integers(2, 3), st.sampled_from([1.2, 1.8, 3.0]))
+def test_runs_go_side_by_side_only_where_that_can_be_done_sooner(
+    sizes: list[tuple[int, int]], lanes: int, gain: float
+) -> None:
+    parts, run_cost = [text(*size) for size in sizes], 24
+    plan = grouping.plan_runs(parts, lanes, run_cost, gain)
+    assert sorted(place for run in plan.runs for place in run) == list(range(len(sizes)))
+    in_turn = cost(grouping.plan_runs(parts, 1, run_cost, gain).runs, sizes, run_cost)
+    if plan.side_by_side:
+        beside = [run_cost + gain * (cost([run], sizes, 0)) for run in plan.runs]
+        assert least_makespan(beside, lanes) < in_turn
+    else:
+        assert cost(plan.runs, sizes, run_cost) == in_turn
+
+
 def test_a_long_text_does_not_lengthen_the_short_ones() -> None:
-    runs = grouping.plan_runs([text(1, 8), text(1, 256), text(1, 8), text(1, 16)], 24)
+    runs = grouping.plan_runs([text(1, 8), text(1, 256), text(1, 8), text(1, 16)], 1, 24, 1.0).runs
     assert [sorted(run) for run in runs] == [[1], [0, 2, 3]]
+
+
+def test_a_lone_text_gets_all_threads() -> None:
+    assert not grouping.plan_runs([text(1, 64)], 2, 48, 1.8).side_by_side
+
+
+def test_a_long_text_beside_a_short_one_gets_all_threads_too() -> None:
+    assert not grouping.plan_runs([text(1, 8), text(1, 512)], 2, 48, 1.8).side_by_side
+
+
+def test_texts_of_one_length_are_shared_out_among_the_threads() -> None:
+    plan = grouping.plan_runs([text(1, 48) for _ in range(6)], 2, 48, 1.8)
+    assert plan.side_by_side
+    assert sorted(map(len, plan.runs)) == [3, 3]
+
+
+def test_pictures_are_shared_out_among_the_threads() -> None:
+    plan = grouping.plan_runs([{"image": np.zeros((1, 8, 8, 3))} for _ in range(4)], 2, 16, 1.56)
+    assert plan.side_by_side
+    assert sorted(map(sorted, plan.runs)) == [[0, 1], [2, 3]]
 
 
 def test_what_has_no_mask_is_joined_with_its_like_only() -> None:
     parts = [{"a": np.zeros((1, width))} for width in (4, 6, 4)]
-    assert grouping.plan_runs(parts, 1000) == [[0, 2], [1]]
+    assert sorted(grouping.plan_runs(parts, 1, 1000, 1.0).runs) == [[0, 2], [1]]

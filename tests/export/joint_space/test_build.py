@@ -39,6 +39,9 @@ def request(tmp_path: Path, **changes: Any) -> SpaceRequest:
 class NoServer:
     """Where an encoder is only asked for what it read from the repository."""
 
+    async def largest_batch(self, model: str, *, timeout_s: float) -> int:
+        return 8
+
     async def infer(self, model: str, inputs: Mapping[str, Any], outputs: Any, **_: Any) -> dict[str, Any]:
         raise AssertionError("nothing is served here")
 

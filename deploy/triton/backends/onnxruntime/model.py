@@ -3,7 +3,8 @@
 Opens `<model>/<version>/model.onnx` on the CPU. Reads the configuration as Triton's own ONNX Runtime backend does:
 `default_model_filename`, the parameters `intra_op_thread_count`, `inter_op_thread_count` and `session.*`,
 `optimization.graph.level` and the accelerator `openvino`. Requests that the server's batcher hands over together
-run as one batch; of texts, those of like length do (`grouping.py`).
+run as one batch, or side by side with a thread each where that is done sooner; of texts, those of like length run
+together (`grouping.py`).
 
 Runs inside the server's Python, not in Trireme's: imports nothing of ours. GPUs and other accelerators belong to
 the C++ backend; asking for them here is an error in the server's log, not a silent fall back.
