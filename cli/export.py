@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from cli.console import JsonOption, err, out, print_json
 from cli.export_captioner import captioner
+from cli.export_kind import kind
 from cli.export_llama import llama
 from cli.export_space import space
 from cli.export_text_api import text_api
@@ -177,6 +178,7 @@ app.command()(llama)
 app.command("text-api")(text_api)
 app.command()(captioner)
 app.command()(space)
+app.command()(kind)
 
 
 def default_name(source: str) -> str:

@@ -6,12 +6,22 @@ import asyncio
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.console import JsonOption, err, out, print_json
-from cli.generations_target import ModelsOption, NameArgument, deployment, known_generations, named, open_bus
+from cli.generations_access import take_access_along
+from cli.generations_target import (
+    ModelsOption,
+    NameArgument,
+    deployment,
+    known_generations,
+    named,
+    open_bus,
+    stand_back,
+)
 from cli.index_target import KafkaOption, ObjectsOption
 from cli.target import HomeOption
 from contracts.errors import Conflict, InvalidInput
@@ -44,10 +54,19 @@ class Built:
 
 
 def build(
-    shards: Annotated[int, typer.Option("--shards", min=1, help="Into how many shards documents are divided.")],
+    shards: Annotated[
+        int | None,
+        typer.Option("--shards", min=1, help="Into how many shards documents are divided; as many as now else."),
+    ] = None,
     kind: Annotated[
         str, typer.Option("--kind", help=f"Kind of large segments: {', '.join(KINDS)}.")
     ] = GenerationParameters().segment_kind,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            "--space", help="Joint space, by its id, where it shall not be the one that is searched now."
+        ),
+    ] = None,
     timeout_s: WaitOption = 3600.0,
     kafka: KafkaOption = None,
     objects: ObjectsOption = None,
@@ -63,10 +82,11 @@ def build(
 
     if kind not in KINDS:
         raise InvalidInput(f"There is no kind '{kind}'. There is: {', '.join(KINDS)}.")
+    stand_back()
     target = deployment(home, kafka, objects, models)
     parameters = GenerationParameters(segment_kind=kind)
-    generation = announce(target, tenant=DEFAULT_TENANT, n_shards=shards, parameters=parameters)
-    _tell(asyncio.run(_build(target, generation, timeout_s)), as_json=as_json)
+    generation = announce(target, tenant=DEFAULT_TENANT, n_shards=shards, parameters=parameters, space_id=space)
+    _tell(asyncio.run(filled(target, generation, timeout_s, home)), as_json=as_json)
 
 
 def pause(
@@ -101,12 +121,13 @@ def resume(
     """Go on with a building that was paused, stopped or cut off."""
     from ingest.backfill.checkpoint import set_paused
 
+    stand_back()
     target = deployment(home, kafka, objects, models)
     generation = _building(target, name)
 
     async def work() -> Built:
         await set_paused(target.store, name, paused=False)
-        return await _build(target, generation, timeout_s)
+        return await filled(target, generation, timeout_s, home)
 
     _tell(asyncio.run(work()), as_json=as_json)
 
@@ -118,9 +139,16 @@ def _building(target: Deployment, name: str) -> Generation:
     return generation
 
 
-async def _build(target: Deployment, generation: Generation, timeout_s: float) -> Built:
+async def filled(target: Deployment, generation: Generation, timeout_s: float, home: Path | None) -> Built:
+    """Fill a generation that is being built, and wait for its shards; Ctrl-C stops between two batches.
+
+    Raises:
+        DeadlineExceeded: its shards did not apply all of it in time. Conflict, NotFound, DependencyDown.
+    """
     from stack.generations.building import fill, finish
 
+    if generation.source is not None:
+        await asyncio.to_thread(take_access_along, home, target.kafka, generation.source, generation)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, stop.set)

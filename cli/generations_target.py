@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,12 +23,19 @@ NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of a generation, as `trireme index generations list` shows it.")
 ]
 ModelsOption = Annotated[
-    Path | None, typer.Option("--models", help="The model repository whose space it is; the checkout's else.")
+    Path | None, typer.Option("--models", help="The model repository whose spaces these are; the checkout's else.")
 ]
 # Gateways count their ordinals from below.
 _ORDINAL = REPLY_PARTITIONS - 1
 _MAX_OPEN = 16
 _BUS_WAIT_S = 15.0
+# As ingestion in the stack.
+_NICENESS = 10
+
+
+def stand_back() -> None:
+    """Let the processors go to searches first: what this process does nobody waits for by the millisecond."""
+    os.nice(_NICENESS)
 
 
 def deployment(home: Path | None, kafka: str | None, objects: str | None, models: Path | None) -> Deployment:
@@ -38,7 +46,7 @@ def deployment(home: Path | None, kafka: str | None, objects: str | None, models
         Conflict: the stack's broker is one in memory. ConfigurationError: no models.
     """
     from runtime.object_store import ObjectStore
-    from stack.bootstrap import exported_space
+    from runtime.space_files import SpaceBook
     from stack.generations.building import Deployment
     from stack.options import DEFAULT_MODELS
 
@@ -47,15 +55,16 @@ def deployment(home: Path | None, kafka: str | None, objects: str | None, models
         if state.broker == "mock":
             raise Conflict("This stack keeps its log in memory: it has one generation and can have no other.")
         kafka, objects = kafka or state.kafka_bootstrap, objects or state.object_store_url
-    return Deployment(kafka, ObjectStore.from_url(objects), exported_space(models or DEFAULT_MODELS))
+    return Deployment(kafka, ObjectStore.from_url(objects), SpaceBook(models or DEFAULT_MODELS))
 
 
 def known_generations(target: Deployment) -> Mapping[str, Generation]:
-    """All generations of the deployment's space by name. Raises DependencyDown."""
+    """All generations of the deployment's spaces by name. Raises DependencyDown."""
     from runtime.generations import read_generations
 
     found = read_generations(target.kafka)
-    return {name: g for name, g in found.items() if g.space_id == target.space.space_id}
+    spaces = target.spaces.all()
+    return {name: g for name, g in found.items() if g.space_id in spaces}
 
 
 def named(known: Mapping[str, Generation], name: str) -> Generation:

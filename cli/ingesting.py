@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.doors import Door
 from cli.files import NamedFile
+from cli.looking import Looker, patiently
 from client.client import SETTLED, TriremeClient
 from contracts.api import DocumentView
 from contracts.errors import DeadlineExceeded, DependencyDown, InvalidInput, Overloaded
@@ -24,7 +26,8 @@ class FileEnd:
     """What became of one file.
 
     Args:
-        state: a document's state, "refused" when the door did not take it, "sent" when nobody waited.
+        state: a document's state, "refused" when the door did not take it, "sent" when nobody waited, "unchanged"
+            when these bytes were indexed before.
         reason: why, as a sentence.
     """
 
@@ -39,7 +42,9 @@ class FileEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sent:
+class Sent:
+    """A file that was handed in, and the version that it became."""
+
     name: str
     version: int
 
@@ -51,21 +56,23 @@ def ingest_files(
     console: Console,
     *,
     timeout_s: float,
+    looker: Looker | None = None,
 ) -> list[FileEnd]:
     """Hand in all files and wait until each is indexed or has failed; progress bars on `console`.
 
     Args:
         client: asks for the documents' states; None returns as soon as all are handed in.
         timeout_s: longest time without any document coming to its end.
+        looker: skips what is there already, so that a run which was killed is continued by the next one; None
+            sends everything.
 
     Raises:
         DependencyDown: the door's services are away. Overloaded: the door stayed busy. DeadlineExceeded: nothing
             moves any more.
     """
     ends: dict[str, FileEnd] = {}
-    sent: dict[str, _Sent] = {}
-    columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
+    sent: dict[str, Sent] = {}
+    with progress_on(console) as progress:
         sending = progress.add_task("handed in", total=len(files))
         indexing = progress.add_task("indexed", total=len(files)) if client else None
 
@@ -75,11 +82,22 @@ def ingest_files(
                 progress.advance(indexing)
 
         for file in files:
+            look = looker.look(file) if looker else None
+            view = look.view if look and look.verdict == "unchanged" else None
             try:
-                doc_id, version = _put(door, file, timeout_s)
-                sent[doc_id] = _Sent(file.name, version)
-                if client is None:
-                    settled(doc_id, FileEnd(file.name, "sent", doc_id))
+                if look and look.verdict == "refused":
+                    raise InvalidInput(look.reason or "")
+                if view is not None and view.state == "indexed":
+                    settled(view.doc_id, FileEnd(file.name, "unchanged", view.doc_id))
+                else:
+                    doc_id, version = (
+                        (view.doc_id, view.version)
+                        if view
+                        else patiently(partial(door.put, file), timeout_s, on=(Overloaded,))
+                    )
+                    sent[doc_id] = Sent(file.name, version)
+                    if client is None:
+                        settled(doc_id, FileEnd(file.name, "sent", doc_id))
             except InvalidInput as refusal:
                 settled(f"refused {file.name}", FileEnd(file.name, "refused", reason=refusal.message))
             progress.advance(sending)
@@ -88,21 +106,15 @@ def ingest_files(
     return sorted(ends.values(), key=lambda end: end.name)
 
 
-def _put(door: Door, file: NamedFile, timeout_s: float) -> tuple[str, int]:
-    """Hand one file in; a door that is busy is asked again when it says so, for `timeout_s` at most."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            return door.put(file)
-        except Overloaded as busy:
-            if time.monotonic() + busy.retry_after_s > deadline:
-                raise
-            time.sleep(busy.retry_after_s)
+def progress_on(console: Console) -> Progress:
+    """Bars that count files; they are wiped where nobody watches."""
+    columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=not console.is_terminal)
 
 
 def follow(
     client: TriremeClient,
-    sent: dict[str, _Sent],
+    sent: dict[str, Sent],
     settled: Callable[[str, FileEnd], None],
     *,
     timeout_s: float,
@@ -129,7 +141,7 @@ def follow(
         time.sleep(POLL_S if waiting else 0)
 
 
-def _newest_if_reachable(client: TriremeClient, waiting: dict[str, _Sent]) -> list[DocumentView]:
+def _newest_if_reachable(client: TriremeClient, waiting: dict[str, Sent]) -> list[DocumentView]:
     """As `_newest`, and no news while the gateway is away: the documents go their way without it."""
     try:
         return _newest(client, waiting)
@@ -137,7 +149,7 @@ def _newest_if_reachable(client: TriremeClient, waiting: dict[str, _Sent]) -> li
         return []
 
 
-def _newest(client: TriremeClient, waiting: dict[str, _Sent]) -> list[DocumentView]:
+def _newest(client: TriremeClient, waiting: dict[str, Sent]) -> list[DocumentView]:
     """The newest documents, as many pages as hold all that are waited for."""
     views: list[DocumentView] = []
     missing = set(waiting)

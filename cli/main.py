@@ -34,11 +34,18 @@ COMMANDS: Mapping[str, Command] = {
     "up": Command("cli.up", "Start the stack on this machine; Ctrl-C stops it."),
     "down": Command("cli.down", "Stop the running stack."),
     "status": Command("cli.status", "Show every process: port, memory, health, restarts."),
+    "trace": Command("cli.trace", "Print a trace as a tree with durations."),
     "ingest": Command("cli.ingest", "Put files and folders into the index."),
+    "batch": Command("cli.batch", "Bring a large folder or bucket into the index with Spark.", is_group=True),
     "search": Command("cli.search", "Search with words, a picture, or both."),
     "ask": Command("cli.ask", "Ask a question and get an answer with citations."),
     "documents": Command("cli.documents", "List, show and delete documents.", is_group=True),
+    "experiment": Command("cli.experiment", "Start, watch and stop experiments on retrieval.", is_group=True),
+    "dlq": Command(
+        "cli.dlq", "List, show, requeue and discard dead letters: work that was given up.", is_group=True
+    ),
     "models": Command("cli.models", "List, load, unload and update the models that Triton serves.", is_group=True),
+    "keys": Command("cli.keys", "Make, list and revoke the keys that open gateways.", is_group=True),
     "index": Command(
         "cli.index", "Verify, rebuild, export, import and expire the index; change over to another.", is_group=True
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from rich.markup import escape
@@ -28,10 +29,12 @@ def hits_table(response: SearchResponse) -> Table:
 def search_summary(response: SearchResponse) -> str:
     """Coverage, what served it, and where the time went, in one line."""
     timings = ", ".join(f"{stage} {ms:.0f}" for stage, ms in response.timings_ms.items())
+    parts = ", ".join(f"{one.experiment}={one.variant}" for one in response.experiments)
+    experiments = f"[magenta]{escape(parts)}[/] · " if parts else ""
     degraded = f" · [yellow]without {', '.join(response.degraded)}[/]" if response.degraded else ""
     return (
-        f"[dim]{response.coverage.answered} of {response.coverage.of} shards · {response.served_by} · "
-        f"ms: {timings} · trace {response.trace_id}[/]{degraded}"
+        f"{experiments}[dim]{response.coverage.answered} of {response.coverage.of} shards · {response.served_by}"
+        f" · ms: {timings} · trace {response.trace_id}[/]{degraded}"
     )
 
 
@@ -60,12 +63,15 @@ def documents_table(documents: Sequence[DocumentView]) -> Table:
 def stages_table(view: DocumentView) -> Table:
     """One row a stage of a document."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("stage", "state", "count", "revision", "reason"):
+    for heading in ("stage", "state", "when", "try", "count", "revision", "cause", "reason"):
         table.add_column(heading)
     for stage in view.stages:
+        when = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(stage.at_ms / 1000))
+        attempt = "" if stage.attempt is None else str(stage.attempt)
         count = "" if stage.count is None else str(stage.count)
         revision = "" if stage.revision is None else str(stage.revision)
-        table.add_row(stage.stage, stage.state, count, revision, escape(stage.reason or ""))
+        words = escape(stage.cause or ""), escape(stage.reason or "")
+        table.add_row(stage.stage, stage.state, when, attempt, count, revision, *words)
     return table
 
 

@@ -1,4 +1,4 @@
-"""`trireme search`: words, a picture, or both."""
+"""`trireme search`: words, pictures, or both."""
 
 from __future__ import annotations
 
@@ -13,29 +13,35 @@ from cli.render import hits_table, search_summary
 from cli.target import HomeOption, open_client
 from contracts.errors import InvalidInput
 from contracts.joint import Weights
-from contracts.search import Filter
+from contracts.search import MAX_K, Filter
 
 WEIGHTS_HELP = "Weights text-text,text-image,image-image and, if a fourth is given, lexical, such as 1,1,1,0.3."
 
 
 def run(
     query: Annotated[str | None, typer.Argument(help="What to search for.")] = None,
-    image: Annotated[Path | None, typer.Option("--image", "-i", help="A picture to search with.")] = None,
-    k: Annotated[int, typer.Option("-k", min=1, max=100, help="Number of hits.")] = 10,
+    image: Annotated[
+        list[Path] | None, typer.Option("--image", "-i", help="A picture to search with; repeatable.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=MAX_K, help="Number of hits.")] = 10,
+    by_document: Annotated[
+        bool, typer.Option("--by-document", help="One hit of each document; -k counts documents.")
+    ] = False,
     weights: Annotated[str | None, typer.Option("--weights", help=WEIGHTS_HELP)] = None,
     collection: Annotated[list[str] | None, typer.Option("--collection", help="Only there; repeatable.")] = None,
     url: UrlOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Search with words, a picture, or both."""
-    if not query and image is None:
+    """Search with words, pictures, or both."""
+    if not query and not image:
         raise InvalidInput("Give words to search for, a picture with --image, or both.")
-    picture = read_file(image) if image else None
+    pictures = [read_file(each) for each in image or ()]
     with open_client(url, home) as client:
         response = client.search(
             query,
-            image=picture,
+            image=pictures,
+            by_document=by_document,
             k=k,
             weights=parse_weights(weights) if weights else None,
             filter=Filter(collections=tuple(collection)) if collection else None,

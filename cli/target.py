@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,9 @@ import typer
 from client.client import DEFAULT_TIMEOUT_S, TriremeClient
 from stack.home import DEFAULT_HOME, StackHome
 from stack.state import StackState, read_state
+
+# Not an option: what stands on a command line is seen by everybody on the machine.
+API_KEY_VARIABLE = "TRIREME_API_KEY"
 
 HomeOption = Annotated[
     Path | None,
@@ -35,4 +39,9 @@ def running_stack(home: Path | None) -> StackState:
 
 def open_client(url: str | None, home: Path | None, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> TriremeClient:
     """A client of the gateway at `url`, or of the stack running in this home."""
-    return TriremeClient(url or running_stack(home).gateway_url, timeout_s=timeout_s)
+    return client_of(url or running_stack(home).gateway_url, timeout_s=timeout_s)
+
+
+def client_of(url: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> TriremeClient:
+    """A client of the gateway at `url`, with the key of the environment where there is one."""
+    return TriremeClient(url, api_key=os.environ.get(API_KEY_VARIABLE) or None, timeout_s=timeout_s)

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +58,14 @@ TextApiKeyOption = Annotated[
         show_default=False,
     ),
 ]
+GatewayOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gateway",
+        metavar="NAME=VALUE",
+        help="A setting of the gateway, such as search_budget_ms=500; repeat it.",
+    ),
+]
 ResetOption = Annotated[bool, typer.Option("--reset", help="Delete all documents and indexes first.")]
 
 
@@ -71,6 +80,7 @@ def run(
     home: HomeOption = None,
     text_api: TextApiOption = None,
     text_api_key: TextApiKeyOption = None,
+    gateway: GatewayOption = None,
 ) -> None:
     """Start the stack on this machine; Ctrl-C stops it."""
     if watch is not None and not watch.is_dir():
@@ -85,6 +95,7 @@ def run(
         model_repository=models.resolve(),
         device=device,
         encoders={name: value for name, value in encoders.items() if value},
+        gateway=settings_of(gateway or ()),
     )
     if options.broker_kind == "mock":
         out.print(f"[bold yellow]{BANNER}[/]")
@@ -100,6 +111,21 @@ def run(
 
         asyncio.run(run_stack(options, EventPrinter(out), stay_up))
         out.print("Stopped.")
+
+
+def settings_of(texts: Sequence[str]) -> dict[str, str]:
+    """Settings as they were named, NAME=VALUE; whether there is such a setting, the process says that gets it.
+
+    Raises:
+        InvalidInput: one has no name or no '='.
+    """
+    settings: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise InvalidInput(f"'{text}' is no setting: NAME=VALUE.")
+        settings[name.lower()] = value
+    return settings
 
 
 def _print_up(state: StackState, port: int | None) -> None:

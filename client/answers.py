@@ -59,7 +59,7 @@ def read_events(lines: Iterable[str]) -> Iterator[AnswerEvent]:
     Raises:
         BadMessage: an event does not have its form. DependencyDown: the stream ended before the answer did.
     """
-    for name, data in _server_sent(lines):
+    for name, data in server_sent(lines):
         try:
             if name == "done":
                 yield AnswerDone(msgspec.json.decode(data, type=AnswerResponse))
@@ -72,7 +72,7 @@ def read_events(lines: Iterable[str]) -> Iterator[AnswerEvent]:
     raise DependencyDown("gateway", "The gateway broke the answer off.")
 
 
-def _server_sent(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+def server_sent(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Name and data of each event (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
     name, data = "message", ""
     with transport_errors():

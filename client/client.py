@@ -6,16 +6,19 @@ import base64
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 import httpx
 import msgspec
 
 from client.answers import AnswerEvent, read_events
+from client.changes import Changed, read_changes
+from client.experiments import ExperimentCalls
 from client.problems import error_of, transport_errors
 from contracts.api import AnswerResponse, DocumentList, DocumentView, SearchResponse
 from contracts.errors import BadMessage, DeadlineExceeded, NotFound
 from contracts.joint import Weights
+from contracts.letters import DeadLetterList, DeadLetterView
 from contracts.search import Filter
 
 DEFAULT_TIMEOUT_S = 30.0
@@ -25,6 +28,9 @@ SETTLED = frozenset({"indexed", "failed", "deleted", "expired", "superseded"})
 # Any value does: a form on a foreign page cannot send the header at all.
 _WRITE = {"X-Requested-With": "trireme"}
 _WAIT_STEP_S = 0.2
+# The gateway says something every ten seconds.
+_SILENCE_S = 35.0
+_LETTERS = "/v1/dead-letters"
 
 T = TypeVar("T")
 
@@ -37,15 +43,22 @@ class TriremeClient:
 
     Args:
         url: the gateway's address, such as "http://127.0.0.1:8080".
+        api_key: sent with every request, where the gateway wants one.
         transport: another way to carry requests, for tests.
     """
 
     def __init__(
-        self, url: str, *, timeout_s: float = DEFAULT_TIMEOUT_S, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._timeout_s = timeout_s
+        headers = _WRITE | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
         self._http = httpx.Client(
-            base_url=url, timeout=timeout_s, transport=transport, headers=_WRITE, trust_env=False
+            base_url=url, timeout=timeout_s, transport=transport, headers=headers, trust_env=False
         )
 
     def __enter__(self) -> Self:
@@ -60,18 +73,28 @@ class TriremeClient:
         """Close the connections."""
         self._http.close()
 
+    @property
+    def experiments(self) -> ExperimentCalls:
+        """The part of the API about experiments."""
+        return ExperimentCalls(self._call)
+
     def search(
         self,
         query: str | None = None,
         *,
-        image: bytes | None = None,
+        image: bytes | Sequence[bytes] | None = None,
         k: int = 10,
         weights: Weights | None = None,
         filter: Filter | None = None,
+        by_document: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> SearchResponse:
-        """Search with words, a picture (a file's bytes), or both."""
-        body = _query(query, image, k, weights, filter)
+        """Search with words, a picture (a file's bytes) or several, or both.
+
+        Args:
+            by_document: `k` counts documents, and each has one hit.
+        """
+        body = _query(query, image, k, weights, filter) | ({"group_by": "document"} if by_document else {})
         return self._call(SearchResponse, "POST", "/v1/search", json=body, headers=headers)
 
     def answer(
@@ -102,7 +125,7 @@ class TriremeClient:
 
     def upload(
         self,
-        data: bytes,
+        data: bytes | BinaryIO,
         name: str,
         *,
         collection: str | None = None,
@@ -113,6 +136,7 @@ class TriremeClient:
         """Hand in a document. The same name in the same collection is a new version of the same document.
 
         Args:
+            data: its bytes, or its file opened, which is then sent piece by piece.
             name: its name within the collection, folders included ("manuals/pump.pdf").
             wait: answer once it is indexed or has failed, or with its state after `wait_s` seconds (at most 120).
         """
@@ -132,16 +156,62 @@ class TriremeClient:
         """State of a document, stage by stage."""
         return self._call(DocumentView, "GET", f"/v1/documents/{doc_id}")
 
-    def documents(self, *, state: str | None = None, cursor: str | None = None, limit: int = 50) -> DocumentList:
-        """One page of documents, newest first."""
-        params = {"state": state, "cursor": cursor, "limit": limit}
+    def documents(
+        self,
+        *,
+        state: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+        collection: str | None = None,
+    ) -> DocumentList:
+        """One page of documents, newest first; the first page also counts them by state."""
+        params = {"state": state, "cursor": cursor, "limit": limit, "collection": collection}
         return self._call(
             DocumentList, "GET", "/v1/documents", params={k: v for k, v in params.items() if v is not None}
         )
 
+    def watch(
+        self, *, doc_ids: Sequence[str] = (), collection: str | None = None, since: str | None = None
+    ) -> Iterator[Changed]:
+        """Documents as they change until the stream ends; a `Changed.mark` is the `since` to go on with."""
+        params: dict[str, Any] = {"document": list(doc_ids)} | ({"collection": collection} if collection else {})
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": since} if since else {})
+        timeout = httpx.Timeout(self._timeout_s, read=_SILENCE_S)
+        with (
+            transport_errors(),
+            self._http.stream(
+                "GET", "/v1/documents/events", params=params, headers=headers, timeout=timeout
+            ) as response,
+        ):
+            if response.is_error:
+                response.read()
+                raise error_of(response)
+            yield from read_changes(response.iter_lines())
+
     def delete(self, doc_id: str) -> DocumentView:
         """Announce that a document goes; its state is "deleted" once searches no longer find it."""
         return self._call(DocumentView, "DELETE", f"/v1/documents/{doc_id}")
+
+    def dead_letters(self, **wanted: str | int | None) -> DeadLetterList:
+        """One page of work that was given up, newest first.
+
+        Args:
+            wanted: stage, cause, document, since_ms, until_ms, state, cursor, limit; as the route has them.
+        """
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return self._call(DeadLetterList, "GET", _LETTERS, params=given)
+
+    def dead_letter(self, letter_id: str) -> DeadLetterView:
+        """One dead letter, with the record that was given up."""
+        return self._call(DeadLetterView, "GET", f"{_LETTERS}/{letter_id}")
+
+    def requeue(self, letter_id: str, *, note: str | None = None) -> DeadLetterView:
+        """Have the work of a dead letter done again, with its version."""
+        return self._call(DeadLetterView, "POST", f"{_LETTERS}/{letter_id}/requeue", params=_noted(note))
+
+    def discard(self, letter_id: str, *, note: str | None = None) -> DeadLetterView:
+        """Set a dead letter aside for good."""
+        return self._call(DeadLetterView, "DELETE", f"{_LETTERS}/{letter_id}", params=_noted(note))
 
     def wait(
         self,
@@ -192,18 +262,28 @@ class TriremeClient:
 
 
 def _query(
-    query: str | None, image: bytes | None, k: int, weights: Weights | None, filter: Filter | None
+    query: str | None,
+    image: bytes | Sequence[bytes] | None,
+    k: int,
+    weights: Weights | None,
+    filter: Filter | None,
 ) -> dict[str, Any]:
     body: dict[str, Any] = {"k": k}
     if query is not None:
         body["query"] = query
-    if image is not None:
+    if isinstance(image, bytes):
         body["image"] = base64.b64encode(image).decode()
+    elif image:
+        body["images"] = [base64.b64encode(each).decode() for each in image]
     if weights is not None:
         body["weights"] = msgspec.to_builtins(weights)
     if filter is not None:
         body["filter"] = {k: v for k, v in msgspec.to_builtins(filter).items() if v is not None}
     return body
+
+
+def _noted(note: str | None) -> dict[str, str]:
+    return {"note": note} if note else {}
 
 
 def _decode(kind: type[T], response: httpx.Response) -> T:

@@ -13,6 +13,7 @@ from client.problems import error_of
 from contracts.errors import DeadlineExceeded, DependencyDown
 from contracts.index_door import (
     DOCUMENTS_PATH,
+    FORGET_PATH,
     HEADS_PATH,
     MOST_NAMED,
     REBUILD_PATH,
@@ -21,6 +22,7 @@ from contracts.index_door import (
     WRITE_HEADER,
     DocumentHead,
     DocumentPage,
+    ForgetAnswer,
     HeadPage,
     RebuildAnswer,
     ShardState,
@@ -113,6 +115,10 @@ class IndexDoor:
     def rebuild(self, shard: int) -> RebuildAnswer:
         """Ask for a rebuild from the object store; returns at once."""
         return decode_page(RebuildAnswer, self._request("POST", REBUILD_PATH, shard=shard))
+
+    def forget(self, shard: int) -> ForgetAnswer:
+        """Ask that all that is gone leaves memory and disk; returns at once."""
+        return decode_page(ForgetAnswer, self._request("POST", FORGET_PATH, shard=shard))
 
     def _pages(self, kind: type[P], path: str, shard: int, **parameters: int) -> Iterator[P]:
         after: str | None = ""

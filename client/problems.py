@@ -19,12 +19,16 @@ _PLAIN: Mapping[str, type[errors.TriremeError]] = {
         errors.UnsupportedMedia,
         errors.NotFound,
         errors.Conflict,
+        errors.Unauthenticated,
+        errors.Forbidden,
         errors.DeadlineExceeded,
         errors.Superseded,
         errors.SpaceMismatch,
     )
 }
 _BY_STATUS: Mapping[int, type[errors.TriremeError]] = {
+    401: errors.Unauthenticated,
+    403: errors.Forbidden,
     404: errors.NotFound,
     409: errors.Conflict,
     413: errors.PayloadTooLarge,

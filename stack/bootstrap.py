@@ -9,6 +9,7 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ from pydantic import Field
 from contracts.errors import ConfigurationError, Conflict
 from contracts.generations import Generation, generation_name
 from contracts.ids import DEFAULT_TENANT
-from contracts.space import Space, read_space
+from contracts.space import Space, read_space, space_file
 from contracts.topics import FILE_ADDED, fixed_topics, generation_topics
 from runtime.generations import publish_generations, read_generations
 from runtime.log_epoch import settle_log_epoch
@@ -88,6 +89,21 @@ def claim_data(data: Path, wanted: DataSpace) -> None:
             f"space {wanted.space_id} in {wanted.n_shards}. Start over with `trireme up --reset`, which deletes "
             "all documents of this stack, or export the former models again."
         )
+
+
+def refuse_without_models(generations: Iterable[Generation], described: Collection[str]) -> None:
+    """Raise where an index that takes documents has no models.
+
+    Raises:
+        Conflict: with its name; says what to do.
+    """
+    for generation in generations:
+        if generation.space_id not in described:
+            raise Conflict(
+                f"The index '{generation.name}' here is of the space {generation.space_id}, whose models are not "
+                f"in this model repository ('{space_file(generation.space_id)}' is missing): start with the "
+                "repository that `trireme models use` has put them into."
+            )
 
 
 async def settle(bootstrap: str, object_store_url: str, space: DataSpace) -> None:

@@ -16,7 +16,8 @@ import msgspec
 from contracts.errors import NotFound, TriremeError
 from contracts.generations import Generation, serving_of
 from runtime.generations import GenerationReader
-from stack.bootstrap import DataSpace, claim_data, exported_space, first_generation, settle
+from runtime.space_files import SpaceBook
+from stack.bootstrap import DataSpace, claim_data, first_generation, refuse_without_models, settle
 from stack.embedded_servers import EmbeddedServers
 from stack.embedded_services import EmbeddedServices
 from stack.events import EventSink, SetupStep, StackEvent
@@ -27,8 +28,9 @@ from stack.layout import BOOTSTRAP, FIRST_SEARCH, KAFKA, TRITON, StackPorts, cho
 from stack.mock_broker import mock_address, mock_spec
 from stack.options import StackOptions, choose_gateway_port
 from stack.process import ProcessSpec
+from stack.scrape_targets import TARGETS_FILE, write_targets
 from stack.servers.triton import TritonPorts, remove_shared_memory
-from stack.state import StackPhase, StackState, read_state, write_state
+from stack.state import StackPhase, StackState, last_state, write_state
 from stack.supervisor import Supervisor
 
 MOCK_DATA = "data-mock"
@@ -72,8 +74,8 @@ class EmbeddedStack:
             StackFailed: a process does not come up.
         """
         options, home = self._options, self._home
-        space = exported_space(options.model_repository)
-        owned = DataSpace(space_id=space.space_id, n_shards=options.n_shards)
+        spaces = SpaceBook(options.model_repository)
+        owned = DataSpace(space_id=spaces.first.space_id, n_shards=options.n_shards)
         self._held.enter_context(home.locked())
         if options.reset or options.broker_kind == "mock":
             home.reset()
@@ -82,6 +84,7 @@ class EmbeddedStack:
         claim_data(home.data, owned)
         ports = choose_ports(options.n_shards, choose_gateway_port(options.port))
         generations = remembered(home.data) or (first_generation(owned),)
+        refuse_without_models(generations, spaces.all())
         self._state = self._first_state(serving_of(generations) or first_generation(owned), ports)
         servers = EmbeddedServers(home, options.model_repository, ports, options.device)
         specs, steps = await asyncio.to_thread(self._servers, servers)
@@ -96,7 +99,7 @@ class EmbeddedStack:
         self._set("ready")
         if options.broker_kind != "mock":
             running = {name: [spec.name for spec in own] for name, own in index.items()}
-            self._keeping = asyncio.create_task(self._keep_generations(services, running, bootstrap))
+            self._keeping = asyncio.create_task(self._keep_generations(services, spaces, running, bootstrap))
 
     async def stop(self) -> None:
         """Stop all processes in the reverse order and give the home back."""
@@ -111,11 +114,12 @@ class EmbeddedStack:
 
     def _clear_last_run(self) -> None:
         """What a stack left behind that was killed: its state file, and its Triton's shared memory."""
-        if self._home.state_file.exists():
-            with contextlib.suppress(TriremeError):
-                ports = read_state(self._home).process(TRITON).ports
+        with contextlib.suppress(TriremeError):
+            left = last_state(self._home)
+            if left is not None:
+                ports = left.process(TRITON).ports
                 remove_shared_memory(TritonPorts(http=ports["http"], grpc=ports["grpc"], metrics=ports["metrics"]))
-            self._home.state_file.unlink()
+        self._home.state_file.unlink(missing_ok=True)
 
     def _servers(self, servers: EmbeddedServers) -> tuple[list[ProcessSpec], list[SetupStep]]:
         specs, steps = [servers.triton(), servers.redis()], []
@@ -149,12 +153,12 @@ class EmbeddedStack:
         return SetupStep(FIRST_SEARCH, run, depends_on=tuple(after))
 
     async def _keep_generations(
-        self, services: EmbeddedServices, running: dict[str, list[str]], bootstrap: str
+        self, services: EmbeddedServices, spaces: SpaceBook, running: dict[str, list[str]], bootstrap: str
     ) -> None:
         keeper = GenerationKeeper(
             self._supervisor,
             self._home.data,
-            services.space.space_id,
+            spaces.all,
             running,
             specs_of=services.index_specs,
             snapshots_of=services.snapshots,
@@ -168,9 +172,12 @@ class EmbeddedStack:
         assert self._state is not None
         if generation.name != self._state.generation:
             self._state = msgspec.structs.replace(
-                self._state, generation=generation.name, n_shards=generation.n_shards
+                self._state,
+                generation=generation.name,
+                space_id=generation.space_id,
+                n_shards=generation.n_shards,
             )
-            write_state(self._home.state_file, self.state)
+            self._tell_others()
 
     def _first_state(self, serving: Generation, ports: StackPorts) -> StackState:
         return StackState(
@@ -190,8 +197,12 @@ class EmbeddedStack:
         assert self._state is not None
         known = self._state.kafka_bootstrap if kafka_bootstrap is None else kafka_bootstrap
         self._state = msgspec.structs.replace(self._state, phase=phase, kafka_bootstrap=known)
+        self._tell_others()
+
+    def _tell_others(self) -> None:
         write_state(self._home.state_file, self.state)
+        write_targets(self._home.run / TARGETS_FILE, self.state)
 
     def _changed(self, event: StackEvent) -> None:
-        write_state(self._home.state_file, self.state)
+        self._tell_others()
         self._on_event(event)

@@ -97,6 +97,7 @@ class EmbeddedServices:
             "shards": ",".join(str(shard) for shard in shards),
             "group": str(CPU_GROUP if read_only else PRIMARY_GROUP),
             "generation": generation.name,
+            "space_id": generation.space_id,
             "n_shards": str(generation.n_shards),
             "snapshot_dir": str(self.snapshots([name])[0]),
             "read_only": str(read_only).lower(),
@@ -146,5 +147,6 @@ class EmbeddedServices:
             "object_store_url": f"file://{self.home.objects}",
             "triton_url": self.ports.triton_address,
             "redis_url": self.ports.redis_url,
+            "trace_dir": str(self.home.traces),
             "model_repository": str(self.options.model_repository),
         }

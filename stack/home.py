@@ -37,6 +37,10 @@ class StackHome:
         return self.root / "logs"
 
     @property
+    def traces(self) -> Path:
+        return self.root / "traces"
+
+    @property
     def data(self) -> Path:
         return self.root / self.data_name
 
@@ -94,3 +98,10 @@ class StackHome:
         except BlockingIOError:
             return True
         return False
+
+    def holder(self) -> int | None:
+        """Process id of the stack that runs here now; None when none does, or it has not written its id yet."""
+        if not self.is_locked():
+            return None
+        written = self.lock_file.read_text()
+        return int(written) if written.isdigit() else None

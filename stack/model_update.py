@@ -14,13 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from contracts.errors import Conflict, DependencyFailed
-from contracts.tensors import EMBEDDING, PRIORITY_UPLOAD
 from export.parity import run_graph
 from export.same_vectors import Reference, reference_of, smallest_cosine, threshold_of
-from runtime.triton import TritonClient
 from stack.model_candidate import (
     Candidate,
     check_same_interface,
@@ -30,12 +27,12 @@ from stack.model_candidate import (
     restore_configs,
 )
 from stack.model_versions import MANIFEST, REFERENCE, StandsFor, read_facts, versions_on_disk
+from stack.served_vectors import served_cosine
 from stack.servers.triton_control import ModelControl
 from stack.servers.triton_probe import probe_models
 
 # A name that Triton reads no version from.
 STAGED_PREFIX = "0."
-INFER_TIMEOUT_S = 60.0
 
 Say = Callable[[str], None]
 """Takes a sentence when a step begins."""
@@ -129,17 +126,8 @@ class ModelUpdate:
             raise DependencyFailed("triton", f"Version {version} of '{model}' does not answer.")
         if reference is None:
             return None
-        client = TritonClient(self.address)
-        try:
-            answers = [
-                await client.infer(model, feeds, [EMBEDDING], priority=PRIORITY_UPLOAD, timeout_s=INFER_TIMEOUT_S)
-                for feeds in reference.feeds
-            ]
-        finally:
-            await client.close()
-        vectors = np.concatenate([answer[EMBEDDING] for answer in answers])
-        threshold = threshold_of(candidate.precision)
-        return smallest_cosine(vectors, reference, threshold, f"Version {version}, as Triton serves it,")
+        who = f"Version {version}, as Triton serves it,"
+        return await served_cosine(self.address, model, reference, threshold_of(candidate.precision), who)
 
 
 def _install(candidate: Candidate, folder: Path, version: int, proof: StandsFor | None) -> None:

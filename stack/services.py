@@ -17,6 +17,8 @@ READY_TIMEOUT_S = 90.0
 PROBE_TIMEOUT_S = 3.0
 # What a child may see of the caller's environment: no setting of ours hides in it.
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "TESSDATA_PREFIX", "TZ")
+# Where spans are sent, and how: OTEL_EXPORTER_OTLP_ENDPOINT, _HEADERS, _CERTIFICATE and so on.
+_COLLECTOR = "OTEL_EXPORTER_OTLP_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ def service_environment(settings: Mapping[str, str]) -> dict[str, str]:
     Ten of them share the machine: one thread each for maths, and two malloc arenas instead of eight a core, which
     would otherwise keep freed memory.
     """
-    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    passed_on = {
+        name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_COLLECTOR)
+    }
     return {
         "HOME": tempfile.gettempdir(),
         **passed_on,

@@ -25,6 +25,7 @@ from export.distil.admission import NotAdmitted
 from export.space import write_space
 from export.text_encoder import build as text_encoder
 from export.text_encoder.manifest import read_parity
+from export.version_folder import VERSION
 from stack import packages, programs
 from stack.servers.java import find_java
 from stack.servers.redis import find_redis
@@ -201,7 +202,7 @@ def _text_step(paths: SetupPaths, model: str) -> Step:
 
 
 def _image_step(paths: SetupPaths) -> Step:
-    version = paths.repository / CLIP_IMAGE / clip_image.VERSION / "model.onnx"
+    version = paths.repository / CLIP_IMAGE / VERSION / "model.onnx"
     manifest = paths.repository / CLIP_IMAGE / "manifest.json"
     made_from = (clip_config.WEIGHTS, *clip_config.HERE.glob("*.py"))
     return Step(
@@ -225,7 +226,7 @@ def _space_step(paths: SetupPaths) -> Step:
 def _distilled_step(paths: SetupPaths) -> Step:
     """After the space: the student is admitted to it, and its manifest names it."""
     space = paths.repository / "space.json"
-    version = paths.repository / CLIP_IMAGE_DISTILLED / clip_image.VERSION / "model.onnx"
+    version = paths.repository / CLIP_IMAGE_DISTILLED / VERSION / "model.onnx"
     manifest = paths.repository / CLIP_IMAGE_DISTILLED / "manifest.json"
     made_from = (
         space,

@@ -73,12 +73,27 @@ def write_state(path: Path, state: StackState) -> None:
 def read_state(home: StackHome) -> StackState:
     """State of the stack that runs in this home.
 
+    A killed stack leaves its file behind, and the next holds the home for a moment before it writes its own.
+
     Raises:
         NotFound: none runs here.
+        BadMessage: another version wrote the file.
     """
-    if not home.is_locked() or not home.state_file.exists():
+    state = last_state(home)
+    if state is None or state.supervisor_pid != home.holder():
         raise NotFound("No stack is running here. Start one with `trireme up`.")
+    return state
+
+
+def last_state(home: StackHome) -> StackState | None:
+    """What the stack that ran last in this home wrote, whether it still runs or not.
+
+    Raises:
+        BadMessage: another version wrote the file.
+    """
     try:
         return msgspec.json.decode(home.state_file.read_bytes(), type=StackState)
+    except FileNotFoundError:
+        return None
     except msgspec.DecodeError as exc:
         raise BadMessage("The stack's state file cannot be read: it was written by another version.") from exc

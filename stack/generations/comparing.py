@@ -1,9 +1,14 @@
-"""Compares two generations of one space on the same queries: what each finds, what it misses, how fast."""
+"""Compares two generations on the same queries: what each finds, what it misses, how fast.
+
+In one space a query is one vector, and hits are items. In two spaces it is two vectors of the same words or
+picture, and hits are documents: each space cuts texts as its own encoder reads them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -43,6 +48,7 @@ class Comparison:
         compared: queries that all shards of both answered; `unanswered`: the others.
         overlap: mean share of the old one's hits that are among the new one's.
         same_first: share of queries with the same first hit.
+        by: what counts as a hit.
     """
 
     old: Side
@@ -52,6 +58,7 @@ class Comparison:
     unanswered: int
     overlap: float
     same_first: float
+    by: Literal["item", "document"] = "item"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +77,12 @@ async def compare(
     *,
     k: int,
     timeout_s: float = _TIMEOUT_S,
+    in_new_space: Sequence[SearchRequest] | None = None,
 ) -> Comparison:
     """Ask both every query, one after the other, so that searches of people are hardly disturbed.
 
     Args:
+        in_new_space: the same queries in the new generation's space, where that is another one.
         timeout_s: how long the shards of one generation may take for one query.
 
     Raises:
@@ -81,15 +90,17 @@ async def compare(
         DependencyFailed: no query was answered by all shards of both.
         DependencyDown: Kafka is away.
     """
-    if old.space_id != new.space_id:
+    if old.space_id != new.space_id and in_new_space is None:
         raise InvalidInput("The two generations are of different spaces: one vector means nothing in the other.")
     if not queries:
         raise InvalidInput("There is no query to compare on.")
     pairs: list[tuple[_Answer, _Answer]] = []
-    for query in queries:
-        theirs, ours = await _answer(bus, old, query, k, timeout_s), await _answer(bus, new, query, k, timeout_s)
+    for query, other in zip(queries, in_new_space or queries, strict=True):
+        theirs, ours = await _answer(bus, old, query, k, timeout_s), await _answer(bus, new, other, k, timeout_s)
         if theirs is not None and ours is not None:
             pairs.append((theirs, ours))
+    same_space = old.space_id == new.space_id
+    measure, identity = (overlap, _identity) if same_space else (document_overlap, _document)
     if not pairs:
         raise DependencyFailed("index", "Not one query was answered by every shard of both generations.")
     return Comparison(
@@ -98,8 +109,9 @@ async def compare(
         k=k,
         compared=len(pairs),
         unanswered=len(queries) - len(pairs),
-        overlap=float(np.mean([overlap(a.hits, b.hits) for a, b in pairs])),
-        same_first=float(np.mean([_same_first(a.hits, b.hits) for a, b in pairs])),
+        overlap=float(np.mean([measure(a.hits, b.hits) for a, b in pairs])),
+        same_first=float(np.mean([_same_first(a.hits, b.hits, identity) for a, b in pairs])),
+        by="item" if same_space else "document",
     )
 
 
@@ -111,6 +123,12 @@ def overlap(old: Sequence[ShardHit], new: Sequence[ShardHit]) -> float:
     cut = new[-1].score if len(new) >= len(old) else None
     kept = [_identity(h) in there or (cut is not None and abs(h.score - cut) <= SAME_SCORE) for h in old]
     return sum(kept) / len(old)
+
+
+def document_overlap(old: Sequence[ShardHit], new: Sequence[ShardHit]) -> float:
+    """Share of the documents of the old hits that the new ones have. Scores of two spaces are not compared."""
+    wanted = {hit.doc_id for hit in old}
+    return len(wanted & {hit.doc_id for hit in new}) / len(wanted) if wanted else 1.0
 
 
 def recall(found: Sequence[ShardHit], exact: Sequence[ShardHit]) -> float:
@@ -144,12 +162,18 @@ def top(replies: Iterable[SearchReply], k: int) -> tuple[ShardHit, ...]:
     return tuple(sorted(hits, key=lambda hit: (-hit.score, _identity(hit)))[:k])
 
 
-def _same_first(old: Sequence[ShardHit], new: Sequence[ShardHit]) -> bool:
-    return [_identity(hit) for hit in old[:1]] == [_identity(hit) for hit in new[:1]]
+def _same_first(
+    old: Sequence[ShardHit], new: Sequence[ShardHit], identity: Callable[[ShardHit], Hashable]
+) -> bool:
+    return [identity(hit) for hit in old[:1]] == [identity(hit) for hit in new[:1]]
 
 
 def _identity(hit: ShardHit) -> tuple[str, int, str]:
     return hit.doc_id, hit.version, hit.item_id
+
+
+def _document(hit: ShardHit) -> tuple[str, int, str]:
+    return hit.doc_id, hit.version, ""
 
 
 def _side(generation: Generation, answers: Sequence[_Answer]) -> Side:

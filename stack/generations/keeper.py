@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -64,6 +64,8 @@ class GenerationKeeper:
     """Starts and ends index processes as generations come and go. Used by one task.
 
     Args:
+        spaces: ids of the joint spaces whose models are here, asked at every look: an index of any other is not
+            this stack's.
         running: generations whose processes run already.
         specs_of: the processes of a generation.
         snapshots_of: the folders that processes of these names keep.
@@ -74,7 +76,7 @@ class GenerationKeeper:
         self,
         processes: Processes,
         data: Path,
-        space_id: str,
+        spaces: Callable[[], Collection[str]],
         running: Mapping[str, Sequence[str]],
         *,
         specs_of: Callable[[Generation], Sequence[ProcessSpec]],
@@ -83,7 +85,7 @@ class GenerationKeeper:
     ) -> None:
         self._processes = processes
         self._data = data
-        self._space_id = space_id
+        self._spaces = spaces
         self._running = {name: tuple(names) for name, names in running.items()}
         self._specs_of = specs_of
         self._snapshots_of = snapshots_of
@@ -109,7 +111,8 @@ class GenerationKeeper:
         Raises:
             StackFailed: a process did not come up; it is not tried again before the stack is started anew.
         """
-        mine = oldest_first(generation for generation in found.values() if generation.space_id == self._space_id)
+        spaces = self._spaces()
+        mine = oldest_first(generation for generation in found.values() if generation.space_id in spaces)
         live = tuple(generation for generation in mine if generation.is_live)
         if live and live != self._known:
             remember(self._data, live)
@@ -126,7 +129,9 @@ class GenerationKeeper:
     async def _begin(self, generation: Generation) -> None:
         specs = self._specs_of(generation)
         self._running[generation.name] = tuple(spec.name for spec in specs)
-        await self._processes.start(specs)
+        # One after the other: each takes a processor for seconds, and searches want some of it.
+        for spec in specs:
+            await self._processes.start([spec])
 
     async def _end(self, name: str) -> None:
         names = self._running.pop(name)

@@ -18,6 +18,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from contracts.errors import ConfigurationError
+from runtime.kafka_address import connection
 from stack.ports import LOOPBACK
 from stack.process import ProcessSpec
 
@@ -143,12 +144,16 @@ def prepare_kafka(node: KafkaNode, ports: KafkaPorts) -> ProcessSpec:
     return kafka_spec(node, ports)
 
 
-def kafka_spec(node: KafkaNode, ports: KafkaPorts) -> ProcessSpec:
-    """Describe the broker's process over a formatted data folder."""
-    address = f"{LOOPBACK}:{ports.clients}"
+def kafka_spec(node: KafkaNode, ports: KafkaPorts, *, address: str | None = None) -> ProcessSpec:
+    """Describe the broker's process over a formatted data folder.
+
+    Args:
+        address: how its readiness is asked for, where that takes more than its port (`runtime.kafka_address`).
+    """
+    asked = address or f"{LOOPBACK}:{ports.clients}"
 
     async def ready() -> bool:
-        return await asyncio.to_thread(answers_metadata, address)
+        return await asyncio.to_thread(answers_metadata, asked)
 
     return ProcessSpec(
         name="kafka",
@@ -218,7 +223,7 @@ def java_environment() -> dict[str, str]:
 def answers_metadata(address: str) -> bool:
     """Whether a broker there says within `METADATA_TIMEOUT_S` that every partition has a leader."""
     admin = AdminClient(
-        {"bootstrap.servers": address, "socket.timeout.ms": int(METADATA_TIMEOUT_S * 1000), "log_level": 0}
+        {**connection(address), "socket.timeout.ms": int(METADATA_TIMEOUT_S * 1000), "log_level": 0}
     )
     try:
         cluster = admin.list_topics(timeout=METADATA_TIMEOUT_S)

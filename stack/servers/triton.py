@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from contracts.errors import ConfigurationError, InvalidInput
+from export.publish import models_beside
 from stack.ports import LOOPBACK
 from stack.process import ProcessSpec
 from stack.servers.triton_watch import ModelWatch
@@ -124,7 +125,7 @@ def triton_spec(
         env=server_environment(environment),
         cwd=run_dir,
         ports={"http": ports.http, "grpc": ports.grpc, "metrics": ports.metrics},
-        ready=ModelWatch(address, loaded).all_answer,
+        ready=ModelWatch(address, loaded, partial(models_beside, repository)).all_answer,
         ready_timeout_s=READY_TIMEOUT_S,
         stop_timeout_s=EXIT_TIMEOUT_S + 4.0,
         after_exit=partial(remove_shared_memory, ports),

@@ -6,7 +6,7 @@ still say that all is well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from contracts.errors import TriremeError
 from stack.servers.triton_control import IndexedModel, ModelControl, model_control
@@ -21,11 +21,14 @@ class ModelWatch:
 
     Args:
         models: those that the server was started with.
+        wanted: names, at every look, of models that came later and are needed since; after a start of the server
+            they are loaded.
     """
 
-    def __init__(self, address: str, models: Sequence[str]) -> None:
+    def __init__(self, address: str, models: Sequence[str], wanted: Callable[[], Collection[str]] = tuple) -> None:
         self._address = address
         self._models = tuple(models)
+        self._wanted = wanted
         self._reloading: set[str] = set()
 
     async def all_answer(self) -> bool:
@@ -35,7 +38,10 @@ class ModelWatch:
         """
         try:
             async with model_control(self._address) as control:
-                expected = expected_models(await control.index(), self._models)
+                index = await control.index()
+                for model in missing_models(index, self._wanted()):
+                    await control.load(model)
+                expected = expected_models(index, self._models)
                 health = await probe_models(self._address, expected)
                 self._reloading.update(health.dead)
                 if not self._reloading:
@@ -51,6 +57,11 @@ class ModelWatch:
         await control.unload(model, wait=False)
         await control.load(model)
         self._reloading.discard(model)
+
+
+def missing_models(index: Mapping[str, IndexedModel], wanted: Iterable[str]) -> list[str]:
+    """Models that are wanted and that the server has never tried to load, sorted."""
+    return sorted(name for name in wanted if name in index and not index[name].versions)
 
 
 def expected_models(index: Mapping[str, IndexedModel], started_with: Sequence[str]) -> list[str]:

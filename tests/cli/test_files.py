@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.files import named_files, read_file
+from cli.files import listed_paths, named_files, read_file
 from contracts.errors import InvalidInput, NotFound
 
 
@@ -47,3 +47,23 @@ def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
 def test_an_empty_folder_is_no_ingestion(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput):
         named_files([tmp_path])
+
+
+def test_a_pattern_finds_files_and_what_finds_nothing_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    assert [file.name for file in named_files([Path("**/*.pdf")])] == ["pumps/a.pdf"]
+    with pytest.raises(NotFound, match="Nothing matches"):
+        named_files([Path("*.docx")])
+
+
+def test_two_files_that_would_be_one_document_are_named(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_text("another")
+    with pytest.raises(InvalidInput, match=r"a\.pdf"):
+        named_files([folder / "pumps" / "a.pdf", tmp_path / "a.pdf"])
+
+
+def test_a_list_has_a_path_a_line_or_ends_each_with_a_zero_byte() -> None:
+    assert listed_paths("a.txt\nb c.txt\n\n") == [Path("a.txt"), Path("b c.txt")]
+    assert listed_paths("a\nb.txt\0c.txt\0") == [Path("a\nb.txt"), Path("c.txt")]

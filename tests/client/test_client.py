@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from client.answers import AnswerDelta, AnswerDocuments, AnswerDone
+from client.changes import read_changes
 from client.client import TriremeClient
 from contracts import errors
 from contracts.api import AnswerResponse, Coverage, DocumentView, Problem, SearchResponse
@@ -236,3 +237,37 @@ def test_a_stream_that_breaks_off_is_an_error() -> None:
 def test_a_streamed_question_that_is_refused_raises_before_any_event() -> None:
     with pytest.raises(errors.DependencyDown):
         next(iter(client(problem(503, "dependency_down")).stream_answer("mites")))
+
+
+def test_changes_are_read_with_the_mark_to_come_back_with() -> None:
+    view = DocumentView("d", "indexed", 1, 1, "a.txt", "default", None, None, None, None)
+    document = msgspec.json.encode(view).decode()
+    events = [("reload", "life-4", "{}"), ("document", None, document), ("mark", "life-5", "{}")]
+    events += [("something newer", None, "{}"), ("end", None, "{}")]
+    told = [": ping"]
+    for name, mark, data in events:
+        told += [*([f"id: {mark}"] if mark else []), f"event: {name}", f"data: {data}", ""]
+    changes = list(read_changes(told))
+    assert [(change.kind, change.mark) for change in changes] == [
+        ("reload", "life-4"),
+        ("document", "life-4"),
+        ("mark", "life-5"),
+        ("end", "life-5"),
+    ]
+    assert changes[1].view == view
+
+
+def test_a_key_and_several_pictures_are_sent_as_the_gateway_takes_them() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, content=msgspec.json.encode(RESPONSE))
+
+    with TriremeClient("http://gw", api_key="a-key", transport=httpx.MockTransport(answer)) as client:
+        client.search("bees", image=[b"one", b"two"], by_document=True)
+    (request,) = seen
+    assert request.headers["authorization"] == "Bearer a-key"
+    body = json.loads(request.content)
+    assert [base64.b64decode(each) for each in body["images"]] == [b"one", b"two"]
+    assert body["group_by"] == "document"

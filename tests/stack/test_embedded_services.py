@@ -28,6 +28,7 @@ from stack.home import StackHome
 from stack.layout import BOOTSTRAP, choose_ports
 from stack.options import StackOptions
 from stack.process import ProcessSpec
+from stack.services import service_environment
 
 SETTINGS: dict[str, type[ProcessSettings]] = {
     "shard-0": IndexSettings,
@@ -138,3 +139,16 @@ def test_a_generation_beside_the_first_has_names_ports_and_folders_of_its_own(tm
 
 def test_every_kind_of_segment_that_can_be_asked_for_is_one_that_shards_know() -> None:
     assert set(KINDS) == {"auto", *get_args(Kind)}
+
+
+def test_the_shell_names_the_collector_of_traces_to_all_processes_and_sets_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic%20abc")
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    monkeypatch.setenv("TRIREME_LOG_LEVEL", "DEBUG")
+    environment = service_environment({"process": "gateway"})
+    assert environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://127.0.0.1:4318"
+    assert environment["OTEL_EXPORTER_OTLP_HEADERS"] == "authorization=Basic%20abc"
+    assert not environment.keys() & {"OTEL_SDK_DISABLED", "TRIREME_LOG_LEVEL"}

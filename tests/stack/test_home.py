@@ -1,17 +1,18 @@
 """A stack's home: one stack at a time, and a state file that readers can trust."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from contracts.errors import Conflict, NotFound
 from stack.home import StackHome
-from stack.state import ProcessView, StackState, read_state, write_state
+from stack.state import ProcessView, StackState, last_state, read_state, write_state
 
 
-def state() -> StackState:
+def state(supervisor_pid: int | None = None) -> StackState:
     return StackState(
-        supervisor_pid=1,
+        supervisor_pid=os.getpid() if supervisor_pid is None else supervisor_pid,
         phase="ready",
         started_ms=0,
         gateway_url="http://127.0.0.1:1",
@@ -53,6 +54,16 @@ def test_a_state_file_without_a_living_stack_counts_as_none(tmp_path: Path) -> N
     write_state(home.state_file, state())
     with pytest.raises(NotFound, match="trireme up"):
         read_state(home)
+
+
+def test_what_a_killed_stack_wrote_is_not_taken_for_the_next_ones_state(tmp_path: Path) -> None:
+    home = StackHome(tmp_path)
+    home.create()
+    write_state(home.state_file, state(supervisor_pid=os.getpid() + 1))
+    with home.locked():
+        with pytest.raises(NotFound, match="trireme up"):
+            read_state(home)
+        assert last_state(home) == state(supervisor_pid=os.getpid() + 1)
 
 
 def test_reset_deletes_the_data_and_keeps_the_logs(tmp_path: Path) -> None:

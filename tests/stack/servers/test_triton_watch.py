@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stack.servers.triton_control import ON_REQUEST, IndexedModel, VersionState
-from stack.servers.triton_watch import ModelWatch, expected_models
+from stack.servers.triton_watch import ModelWatch, expected_models, missing_models
 
 
 def model(*versions: tuple[int, str, str]) -> dict[str, IndexedModel]:
@@ -41,3 +41,19 @@ def test_a_model_that_was_loaded_by_hand_is_expected_while_it_serves() -> None:
 
 async def test_where_no_server_is_nothing_answers() -> None:
     assert not await ModelWatch("127.0.0.1:1", ["m"]).all_answer()
+
+
+@pytest.mark.parametrize(
+    ("index", "is_loaded"),
+    [
+        (model(), True),
+        (model((1, "READY", "")), False),
+        (model((1, "UNAVAILABLE", ON_REQUEST)), False),
+        ({}, False),
+    ],
+    ids=["never loaded", "serves", "unloaded", "unknown"],
+)
+def test_a_model_that_came_while_the_server_ran_is_loaded_after_its_next_start(
+    index: dict[str, IndexedModel], is_loaded: bool
+) -> None:
+    assert missing_models(index, ["m"]) == (["m"] if is_loaded else [])
