@@ -3,51 +3,34 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
+import tomllib
 from typing import Any
 
 import pytest
-import yaml
 
 from contracts import tensors
 from contracts.errors import ConfigurationError
-from export.model_config import DEVICES
-from export.tensorrt import ENGINE_CACHE
 from gateway.settings import GatewaySettings
 from index_service.settings import IndexSettings
-from ingest.settings import JointUpdaterSettings, TextEmbedderSettings, VisionEmbedderSettings
-from runtime.settings import PREFIX, ProcessSettings, load_settings
+from ingest.settings import WebhookSettings
+from runtime.kafka_address import connection
+from runtime.settings import PREFIX, load_settings
 from stack.bootstrap import BootstrapSettings
 from stack.services import service_environment
 from tests.architecture.compose_file import ROOT, environment_file, load, placeholders
+from tests.architecture.compose_services import (
+    COMPOSE,
+    OURS,
+    SECRETS,
+    SERVICES,
+    active,
+    names_of,
+    settings_of,
+)
 
-SECRETS = {
-    "TRIREME_API_KEYS": "first-key-of-sixteen,second-key-of-sixteen",
-    "TRIREME_LINK_SECRET": "a-secret-of-sixteen-or-more",
-    "REDIS_PASSWORD": "redispassword",
-    "S3_ACCESS_KEY": "accesskey",
-    "S3_SECRET_KEY": "secretkey",
-    "TRITON_ADMIN_KEY": "adminkey",
-    "TRIREME_GENERATION": "0123456789ab-3",
-}
-SETTINGS_OF: dict[str, type[ProcessSettings]] = {
-    "stack.bootstrap": BootstrapSettings,
-    "index_service": IndexSettings,
-    "ingest.text_embedder": TextEmbedderSettings,
-    "ingest.vision_embedder": VisionEmbedderSettings,
-    "ingest.joint_updater": JointUpdaterSettings,
-    "gateway": GatewaySettings,
-}
-COMPOSE = load(SECRETS)
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = {
-    name: service for name, service in SERVICES.items() if service.get("command", [""])[:2] == ["python", "-m"]
-}
 DOCKERFILE = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
-
-
-def settings_of(service: dict[str, Any]) -> ProcessSettings:
-    return load_settings(SETTINGS_OF[service["command"][2]], service["environment"])
 
 
 def probed_url(service: dict[str, Any]) -> str:
@@ -55,14 +38,14 @@ def probed_url(service: dict[str, Any]) -> str:
 
 
 def test_every_process_of_the_design_has_a_service() -> None:
-    shards = {f"shard-{i}" for i in range(3)}
+    shards = {f"shard-{i}{gpu}" for i in range(3) for gpu in ("", "-gpu")}
     workers = {"text-embedder", "vision-embedder", "joint-updater"}
-    assert OURS.keys() == shards | workers | {"bootstrap", "replica", "gateway"}
+    assert OURS.keys() == shards | workers | {"bootstrap", "replica", "gateway", "webhook"}
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_settings_are_accepted_by_the_process_that_gets_them(name: str) -> None:
-    assert settings_of(OURS[name]).process == name
+    assert settings_of(OURS[name]).process == name.removesuffix("-gpu")
 
 
 def test_a_setting_that_no_process_knows_would_be_noticed() -> None:
@@ -87,16 +70,30 @@ def test_health_check_asks_the_port_on_which_the_process_answers(name: str) -> N
     assert probed_url(OURS[name]) == f"http://127.0.0.1:{port}/readyz"
 
 
+def test_prometheus_asks_every_process_on_its_health_door_and_triton() -> None:
+    targets = {each["targets"][0]: each["labels"] for each in json.loads(COMPOSE["configs"]["targets"]["content"])}
+    ours = {f"{names_of(n)[-1]}:{settings_of(each).health_port}" for n, each in OURS.items() if n != "bootstrap"}
+    assert targets.keys() == ours - {"webhook:9100"} | {"triton:8002"}
+    assert all(
+        settings_of(service).health_host == "0.0.0.0" for name, service in OURS.items() if name != "bootstrap"
+    )
+    assert all(address.startswith(f"{labels['instance']}:") for address, labels in targets.items())
+
+
+def test_store_tells_the_webhook_what_comes_into_the_documents_place() -> None:
+    settings = settings_of(OURS["webhook"])
+    assert isinstance(settings, WebhookSettings)
+    told = tomllib.loads(COMPOSE["configs"]["notification"]["content"])["notification"]["webhook"]
+    assert told["endpoint"] == f"http://webhook:{settings.port}/events"
+    assert told["bearer_token"] == settings.token.get_secret_value()
+    bucket = settings.object_store_url.removeprefix("s3://")
+    assert told["path_prefixes"] == [f"/buckets/{bucket}/objects"]
+
+
 def test_gateway_answers_its_own_health_check() -> None:
     settings = settings_of(OURS["gateway"])
     assert isinstance(settings, GatewaySettings)
     assert "127.0.0.1" in settings.allowed_hosts
-
-
-def test_each_shard_has_one_server_and_the_replica_has_all() -> None:
-    index = [settings_of(service) for service in OURS.values() if service["command"][2] == "index_service"]
-    hosted = [(each.group, each.shards, each.read_only) for each in index if isinstance(each, IndexSettings)]
-    assert hosted == [(0, (0,), False), (0, (1,), False), (0, (2,), False), (1, (0, 1, 2), True)]
 
 
 def test_cpu_share_of_an_index_process_is_measured_against_its_limit() -> None:
@@ -118,8 +115,13 @@ def test_bootstrap_makes_the_generation_that_the_index_serves() -> None:
 def test_addresses_name_services_and_their_ports() -> None:
     settings = settings_of(OURS["gateway"])
     broker = SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
-    assert broker == f"CLIENTS://{settings.kafka_bootstrap}"
+    reached = connection(settings.kafka_bootstrap)
+    assert broker == f"CLIENTS://{reached['bootstrap.servers']}"
     assert settings.triton_url == "triton:8001"
+    for profile in ("cpu", "gpu"):
+        assert [name for name in active(profile) if "triton" in names_of(name)] == [
+            {"cpu": "triton", "gpu": "triton-gpu"}[profile]
+        ]
     assert "--grpc-port=8001" in SERVICES["triton"]["command"]
     assert settings.redis_url == f"redis://:{SERVICES['redis']['command'][-1]}@redis:6379/0"
     endpoint = OURS["gateway"]["environment"]["AWS_ENDPOINT"]
@@ -141,39 +143,20 @@ def test_triton_loads_the_encoders_of_the_space_and_the_distilled_one() -> None:
     assert "--model-control-mode=explicit" in command
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_one_variable_chooses_the_configuration_of_every_model(device: str) -> None:
-    command = load({**SECRETS, "TRIREME_DEVICE": device})["services"]["triton"]["command"]
-    assert f"--model-config-name={device}" in command
-    assert "--model-config-name=cpu" in SERVICES["triton"]["command"]
-
-
-def test_the_file_for_gpus_adds_a_gpu_and_keeps_the_engines_where_the_configurations_put_them() -> None:
-    gpu = yaml.safe_load((ROOT / "deploy" / "docker" / "gpu.yml").read_text())
-    triton = gpu["services"].pop("triton")
-    (device,) = triton["deploy"]["resources"]["reservations"]["devices"]
-    assert device["capabilities"] == ["gpu"]
-    assert triton["volumes"] == [f"tensorrt:{ENGINE_CACHE}"]
-    ((name, owner),) = gpu["services"].items()
-    assert triton["depends_on"] == {name: {"condition": "service_completed_successfully"}}
-    assert owner["entrypoint"] == ["/bin/chown", SERVICES["triton"]["user"], ENGINE_CACHE]
-    assert owner["volumes"] == triton["volumes"]
-    assert gpu["volumes"].keys() == {"tensorrt"}
-
-
 def test_models_are_mounted_read_only_where_they_are_looked_for() -> None:
     for name, service in {**OURS, "triton": SERVICES["triton"]}.items():
-        assert "./model_repository:/models:ro" in service["volumes"], name
+        # The webhook alone has nothing to do with models.
+        assert name == "webhook" or "./model_repository:/models:ro" in service["volumes"], name
     assert all(str(settings_of(service).model_repository) == "/models" for service in OURS.values())
     assert "--model-repository=/models" in SERVICES["triton"]["command"]
 
 
-def test_only_the_gateway_is_published_and_on_loopback_only() -> None:
+def test_only_gateway_and_grafana_are_published_and_on_loopback_only() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"gateway": ["127.0.0.1:8080:8080"]}
+    assert published == {"gateway": ["127.0.0.1:8080:8080"], "grafana": ["127.0.0.1:3000:3000"]}
     assert settings_of(OURS["gateway"]).model_dump()["port"] == 8080
     on_the_outside = [name for name, service in SERVICES.items() if "door" in service["networks"]]
-    assert on_the_outside == ["gateway"]
+    assert on_the_outside == ["gateway", "grafana"]
     assert COMPOSE["networks"]["inside"] == {"internal": True}
 
 
@@ -189,7 +172,7 @@ def test_images_are_pinned() -> None:
     assert bases
     for image in foreign | bases:
         tag = image.rpartition(":")[2]
-        assert re.match(r"\d+\.\d+", tag), image
+        assert re.match(r"v?\d+\.\d+", tag), image
 
 
 def test_triton_is_newer_than_the_holes_of_the_embedded_one() -> None:
@@ -199,7 +182,8 @@ def test_triton_is_newer_than_the_holes_of_the_embedded_one() -> None:
 
 def test_volumes_that_are_mounted_are_declared() -> None:
     mounted = {entry.split(":")[0] for service in SERVICES.values() for entry in service.get("volumes", [])}
-    assert {name for name in mounted if not name.startswith("./")} == COMPOSE["volumes"].keys()
+    assert {name for name in mounted if not name.startswith(("./", "/"))} == COMPOSE["volumes"].keys()
+    assert all((ROOT / name).exists() for name in mounted if name.startswith("./deploy"))
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -210,7 +194,8 @@ def test_container_is_limited_and_unprivileged(name: str) -> None:
     assert service["cpus"]
     assert service["mem_limit"]
     root = service["user"].startswith("0")
-    assert root == (name == "seaweedfs-volume"), "one short step makes a volume's owner; nothing else is root"
+    # One short step makes a volume's owner; the engine's log files belong to root.
+    assert root == (name in {"seaweedfs-volume", "tensorrt-volume", "alloy"})
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -223,12 +208,19 @@ def test_dependencies_wait_for_what_can_be_waited_for() -> None:
         for needed, how in service.get("depends_on", {}).items():
             one_shot = SERVICES[needed].get("restart") == "no"
             assert how["condition"] == ("service_completed_successfully" if one_shot else "service_healthy"), name
+            # A dependency of another profile must not be required: Compose refuses the file then.
+            profiles = SERVICES[needed].get("profiles", [])
+            assert how.get("required", True) == (not profiles or profiles == service.get("profiles")), name
             assert one_shot or "test" in SERVICES[needed]["healthcheck"], needed
 
 
 def test_example_environment_has_every_variable_that_compose_reads_and_no_other() -> None:
     example = environment_file(ROOT / ".env.example")
-    assert example.keys() == placeholders().keys()
+    # Compose itself reads the profiles.
+    assert example.keys() == placeholders().keys() | {"COMPOSE_PROFILES"}
+    assert set(example["COMPOSE_PROFILES"].split(",")) <= {
+        p for s in SERVICES.values() for p in s.get("profiles", [])
+    }
     required = {name for name, kind in placeholders().items() if kind == "?"}
     assert required == {name for name, value in example.items() if not value}
     assert required == SECRETS.keys()
@@ -250,7 +242,7 @@ def test_image_has_the_rooms_and_threads_that_the_processes_need() -> None:
 
 
 def test_build_targets_exist_and_only_text_and_pictures_get_tesseract() -> None:
-    targets = set(re.findall(r"^FROM \S+ AS (\w+)$", DOCKERFILE, re.MULTILINE))
+    targets = set(re.findall(r"^FROM \S+ AS ([\w-]+)$", DOCKERFILE, re.MULTILINE))
     assert {service["build"]["target"] for service in OURS.values()} <= targets
     workers = {name for name, service in OURS.items() if service["build"]["target"] == "worker"}
     assert workers == {"text-embedder", "vision-embedder"}
