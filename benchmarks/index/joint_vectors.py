@@ -113,7 +113,7 @@ class JointVectors:
     def chunks(self, n_rows: int) -> Iterator[Chunk]:
         """The first `n_rows` rows; the last chunk may be a part of one."""
         for number, first in enumerate(range(0, n_rows, CHUNK_ROWS)):
-            chunk = self._chunk(number)
+            chunk = self.chunk(number)
             n = min(CHUNK_ROWS, n_rows - first)
             yield Chunk(chunk.vectors[:n], chunk.kinds[:n], chunk.documents[:n])
 
@@ -124,7 +124,8 @@ class JointVectors:
         each = np.arange(n)
         return self._text.rows(rng, topics, each), self._image.rows(rng, topics, each)
 
-    def _chunk(self, number: int) -> Chunk:
+    def chunk(self, number: int) -> Chunk:
+        """The rows of one chunk: any of them can be drawn alone."""
         spec, rng = self.spec, np.random.default_rng([self.spec.seed, 1, number])
         sizes = rng.geometric(1 / spec.mean_items, size=CHUNK_ROWS)
         documents = np.repeat(np.arange(CHUNK_ROWS), sizes)[:CHUNK_ROWS]

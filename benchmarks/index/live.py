@@ -1,13 +1,13 @@
 """Searches while a shard is written to: the threads of an index process, without Kafka around them.
 
-One thread applies 500 updates a second, each through `intake.take` as the follower does, from bytes on; one in
-five replaces an earlier document. The product's upkeep thread covers, seals and merges; snapshots are saved as
-often as the follower would. One thread searches in a closed loop. Twice a second a document that was just sent is
-searched for until it is found.
+One thread applies 500 updates a second, each through `intake.take` as the follower does, from bytes on. The
+product's upkeep thread covers, seals and merges; snapshots are saved as often as the follower would. One thread
+searches in a closed loop. Twice a second a document that was just sent is searched for until it is found.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import threading
 import time
@@ -22,25 +22,22 @@ from numpy.typing import NDArray
 from benchmarks.index.asked import K
 from benchmarks.index.data_set import DataSet, Say
 from benchmarks.index.filled_shard import EVERYTHING, TENANT, fill
+from benchmarks.index.updates import updates_of
 from benchmarks.percentiles import percentile
-from contracts.codec import encode
 from contracts.errors import NotFound
-from contracts.ids import document_id
-from contracts.items import IndexUpdate, Item, ItemSet
 from index_service.hosted import HostedShard
 from index_service.intake import take
 from index_service.kinds.parameters import IndexParameters
 from index_service.queries import Query
+from index_service.settings import IndexSettings
 from index_service.shard import Shard
 from index_service.snapshot import LogPosition
 from index_service.trained import TrainedIndexes
 from index_service.upkeep_thread import UpkeepThread
-from runtime.kafka import Record
 from runtime.object_store import ObjectStore
 from runtime.telemetry import Metrics
 
 RATE_PER_S = 500
-_REPLACED = 0.2
 _SAVE_EVERY = 10_000
 _PROBE_EVERY = RATE_PER_S // 2
 _IDLE_S = 10.0
@@ -126,93 +123,40 @@ class _Searches:
         return Phase(name, seconds, per_s, 1000 * percentile(took, 50), 1000 * percentile(took, 99))
 
 
-class _Updates:
-    """Updates as they lie in the log: encoded, with a vector of the data set, slightly turned."""
-
-    def __init__(self, data: DataSet, spec_generation: str, space_id: str) -> None:
-        self._data = data
-        self._generation = spec_generation
-        self._space_id = space_id
-        self._rng = np.random.default_rng(7)
-        self.n_documents = 0
-        self.probed: set[int] = set()
-
-    def _number(self) -> int:
-        """A new document's, or an earlier one's that is not being searched for."""
-        if self.n_documents and self._rng.random() < _REPLACED:
-            number = int(self._rng.integers(self.n_documents))
-            if number not in self.probed:
-                return number
-        self.n_documents += 1
-        return self.n_documents - 1
-
-    def next(self, offset: int) -> tuple[Record, str, NDArray[np.float32]]:
-        """The next record, its document and its vector."""
-        number = self._number()
-        row = np.asarray(self._data.vectors[int(self._rng.integers(self._data.n))], dtype=np.float32)
-        row += self._rng.standard_normal(len(row), dtype=np.float32) * 0.02 * (row != 0)
-        row /= max(1e-6, float(np.linalg.norm(row)) / (2**0.5 if row[0] and row[-1] else 1.0))
-        if offset % _PROBE_EVERY == 0:
-            number = self.n_documents
-            self.n_documents += 1
-            self.probed.add(number)
-        doc_id = document_id(TENANT, "live", f"{number}.txt")
-        item = Item(item_id="0", kind="text", vector=row.astype("<f2").tobytes(), text=f"live document {number}")
-        items = ItemSet(
-            tenant=TENANT,
-            doc_id=doc_id,
-            version=offset + 1,
-            revision=1,
-            generation=self._generation,
-            space_id=self._space_id,
-            collection="live",
-            source_key=f"{number}.txt",
-            content_type="text/plain",
-            added_ms=offset,
-            items=(item,),
-        )
-        update = IndexUpdate(
-            op="upsert",
-            tenant=TENANT,
-            doc_id=doc_id,
-            version=offset + 1,
-            revision=1,
-            generation=self._generation,
-            space_id=self._space_id,
-            inline=encode(items),
-        )
-        value = encode(update)
-        record = Record(
-            topic="index_updates.bench",
-            partition=0,
-            offset=offset,
-            key=doc_id,
-            value=value,
-            headers={},
-            timestamp_ms=0,
-        )
-        return record, doc_id, row
-
-
 def _no_claims(key: str) -> bytes:
     raise NotFound(key)
 
 
 def write_live(
-    data: DataSet, scratch: Path, say: Say, *, minutes: float, parameters: IndexParameters
+    data: DataSet, scratch: Path, say: Say, *, minutes: float, replaced: float, parameters: IndexParameters
 ) -> LiveResult:
-    """Fill a shard, search it idle, then write and search for so long, then search again."""
+    """Fill a shard with documents of one item; search it idle, while it is written to, and idle again.
+
+    Args:
+        replaced: share of the updates that replace a document; the others bring a new one.
+    """
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     say("filling the shard")
+    data = dataclasses.replace(data, documents=np.arange(data.n))
     filled = fill(data, scratch, parameters)
     hosted = HostedShard(filled.shard.spec, scratch, filled.shard, position=LogPosition("bench/log", 0))
     hosted.shard = _reopened(hosted, filled.shard)
     start_items = hosted.shard.n_items
     metrics = Metrics()
     store = ObjectStore.from_url(f"file://{scratch / 'objects'}")
-    upkeep = UpkeepThread([hosted], TrainedIndexes(store, hosted.spec, parameters), metrics, faiss_threads=1)
+    upkeep = UpkeepThread(
+        [hosted],
+        TrainedIndexes(store, hosted.spec, parameters),
+        f"file://{scratch / 'objects'}",
+        metrics,
+        faiss_threads=1,
+        forget_after_s=IndexSettings.model_fields["forget_after_s"].default,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+    )
     searches = _Searches(hosted, data.asked.mixed)
-    updates = _Updates(data, hosted.spec.generation, hosted.spec.space_id)
+    n, behind_s = int(minutes * 60 * RATE_PER_S), 0.0
+    say(f"encoding {n:,} updates")
+    log = list(updates_of(data, hosted.spec, n, replaced=replaced, probe_every=_PROBE_EVERY))
     stop = threading.Event()
     threads = [threading.Thread(target=run, args=(stop,), daemon=True) for run in (upkeep.run, searches.run)]
     for thread in threads:
@@ -221,19 +165,17 @@ def write_live(
     idle = _idle(searches, "idle")
     say(f"idle: {idle.searches_per_s:.0f} searches/s")
     first, began = len(searches.took), time.perf_counter()
-    n, behind_s = int(minutes * 60 * RATE_PER_S), 0.0
-    for offset in range(n):
-        record, doc_id, vector = updates.next(offset)
+    for offset, update in enumerate(log):
         due = began + offset / RATE_PER_S
         now = time.perf_counter()
         if due > now:
             time.sleep(due - now)
         else:
             behind_s = max(behind_s, now - due)
-        taken = take(hosted, record, _no_claims, 0)
+        taken = take(hosted, update.record, _no_claims, 0)
         assert taken.outcome == "applied", taken
-        if offset % _PROBE_EVERY == 0:
-            searches.probes.append((doc_id, vector, due))
+        if update.probe is not None:
+            searches.probes.append((update.doc_id, update.probe, due))
         if hosted.unsaved_updates >= _SAVE_EVERY:
             hosted.save(0)
     seconds = time.perf_counter() - began

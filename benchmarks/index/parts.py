@@ -114,8 +114,24 @@ def growth(run: Run) -> tuple[str, Any]:
 
 
 def live(run: Run) -> tuple[str, Any]:
-    """Searches while 500 updates a second are applied."""
-    result = write_live(run.data, run.scratch / "live", run.say, minutes=run.minutes, parameters=IndexParameters())
+    """Searches while 500 updates a second replace documents: the shard keeps its size."""
+    return _live(run, replaced=1.0)
+
+
+def growing(run: Run) -> tuple[str, Any]:
+    """Searches while 500 updates a second come in, four in five of them new documents."""
+    return _live(run, replaced=0.2)
+
+
+def _live(run: Run, *, replaced: float) -> tuple[str, Any]:
+    result = write_live(
+        run.data,
+        run.scratch / "live",
+        run.say,
+        minutes=run.minutes,
+        replaced=replaced,
+        parameters=IndexParameters(),
+    )
     head = ("phase", "searches/s", "p50 ms", "p99 ms")
     phases = (result.idle, result.writing, result.after)
     lines = ([p.name, f"{p.searches_per_s:.0f}", f"{p.p50_ms:.2f}", f"{p.p99_ms:.2f}"] for p in phases)
@@ -201,6 +217,7 @@ PARTS: Mapping[str, Callable[[Run], tuple[str, Any]]] = {
     "filters": filters,
     "growth": growth,
     "live": live,
+    "growing": growing,
     "stack": stack,
     "peers": peers,
 }

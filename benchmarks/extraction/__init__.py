@@ -1,0 +1,1 @@
+"""How well texts come out of files: error rates of characters and, for scans, of words."""
