@@ -10,6 +10,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.running_stack import RunningStack
 
+pytest_plugins = ["tests.no_skips"]
+
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[RunningStack]:

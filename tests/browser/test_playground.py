@@ -129,7 +129,7 @@ def test_a_file_that_is_not_read_is_refused_with_a_sentence(page: Page) -> None:
     program = {"name": "setup.exe", "mimeType": "application/octet-stream", "buffer": b"MZ\x00\x01"}
     page.set_input_files("#document-files", program)
     expect(page.locator("#uploads")).to_contain_text(
-        "Trireme reads PDF, PNG, JPEG, DOCX, Markdown and plain text."
+        "Trireme reads PDF, DOCX, HTML, Markdown, plain text, PNG, JPEG, TIFF, WebP, GIF and BMP."
     )
 
 
@@ -197,3 +197,20 @@ def test_the_page_never_scrolls_sideways(page: Page, width: int) -> None:
     ask(page, RIPE)
     expect(page.locator("#answer-text button.cite").first).to_be_visible()
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_a_failed_document_is_tried_again_with_one_click(page: Page, stack: RunningStack) -> None:
+    sent = stack.client.upload(b"%PDF-1.7\nnot a page in it", "never-was.pdf")
+    assert stack.client.wait(sent.doc_id, version=sent.version, timeout_s=INDEXED_TIMEOUT_S).state == "failed"
+    failed = row(page, "never-was.pdf")
+    failed.hover()
+    failed.get_by_role("button", name="Try never-was.pdf again").click()
+    until(
+        lambda: (
+            {letter.state for letter in stack.client.dead_letters(document=sent.doc_id).letters}
+            == {"requeued", "open"}
+        ),
+        "it was tried again and failed again",
+    )
+    expect(row(page, "never-was.pdf").locator(".state")).to_have_text("failed")
+    stack.client.delete(sent.doc_id)

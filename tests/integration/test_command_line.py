@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stack.home import CHECKOUT
-from tests.running_stack import RunningStack
+from tests.running_stack import RunningStack, until
 
 pytestmark = pytest.mark.integration
 
@@ -77,6 +77,27 @@ def test_ingest_through_a_gateway_address_does_the_same(stack: RunningStack, tmp
     result = trireme("ingest", str(tmp_path / "kiln.txt"), "--url", stack.url)
     assert result.returncode == 0, result.stderr
     assert "1 indexed" in result.stdout
+
+
+def test_a_folder_is_mirrored_and_what_its_files_lose_is_lost(stack: RunningStack, tmp_path: Path) -> None:
+    (tmp_path / "heron.txt").write_text("The heron of Nyord nests in the third poplar.")
+    (tmp_path / "stork.txt").write_text("The stork of Nyord nests on the chapel.")
+    mirror = ("ingest", "--sync", tmp_path.as_uri(), "--collection", "mirror", "--json")
+    first = parsed(trireme(*mirror, home=stack.home.root))
+    assert [end["state"] for end in first["ends"]] == ["indexed", "indexed"]
+    (tmp_path / "stork.txt").unlink()
+    said = parsed(trireme(*mirror, "--dry-run", home=stack.home.root))
+    assert (said["deleted"], said["unchanged"]) == (["stork.txt"], 1)
+    refused = trireme(*mirror, home=stack.home.root)
+    assert refused.returncode == 1
+    assert "1 of 2" in refused.stderr
+    parsed(trireme(*mirror, "--yes", home=stack.home.root))
+    until(lambda: mirrored(stack)["stork.txt"] == "deleted", "the stork has gone")
+    assert mirrored(stack)["heron.txt"] == "indexed"
+
+
+def mirrored(stack: RunningStack) -> dict[str | None, str]:
+    return {view.source: view.state for view in stack.client.documents(collection="mirror").documents}
 
 
 def test_a_question_is_answered_with_its_source(stack: RunningStack, tmp_path: Path) -> None:

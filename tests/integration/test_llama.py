@@ -21,10 +21,14 @@ from tokenizers import Tokenizer
 from client.answers import AnswerDelta, AnswerDone
 from contracts.tensors import LLAMA
 from gateway.core.prompt import as_messages, build_prompt, passages_of
+from runtime.span_files import read_spans
 from stack.home import CHECKOUT
+from stack.layout import TRITON
 from stack.options import DEFAULT_MODELS
+from stack.servers.triton_control import model_control
 from tests.integration.test_documents import add
-from tests.running_stack import RunningStack, running
+from tests.integration.test_traces import assert_generated
+from tests.running_stack import RunningStack, running, until
 
 pytestmark = pytest.mark.integration
 
@@ -152,6 +156,11 @@ def test_a_streamed_answer_from_the_documents_is_what_transformers_makes_of_the_
     done = events[-1]
     assert isinstance(done, AnswerDone)
     assert (done.response.generator, done.response.degraded) == ("llama", False)
+    traces = served.stack.home.traces
+    until(lambda: any(s.name.startswith("POST ") for s in read_spans(traces, done.response.trace_id)), "its trace")
+    span = assert_generated(read_spans(traces, done.response.trace_id))
+    assert span.attributes["writer"] == "llama"
+    assert int(span.attributes["tokens"]) > 10
     written = "".join(event.text for event in events if isinstance(event, AnswerDelta))
     found = passages_of(done.response.documents)
     prompt = build_prompt(QUESTION, found, budget_tokens=10_000, count=len)
@@ -230,3 +239,25 @@ async def read_to_the_end(client: openai.AsyncOpenAI, *, stream: bool) -> None:
     ):
         async for _ in response.aiter_bytes():
             pass
+
+
+async def test_without_the_language_model_a_question_is_answered_with_its_documents(served: LlamaStack) -> None:
+    address = f"127.0.0.1:{served.stack.process(TRITON).ports['grpc']}"
+    question = {"query": QUESTION, "filter": {"collections": [COLLECTION]}}
+    async with (
+        model_control(address) as control,
+        httpx.AsyncClient(base_url=served.stack.url, timeout=RESPONSE_TIMEOUT_S) as http,
+    ):
+        assert (await http.post("/v1/answer", json=question)).json()["generator"] == LLAMA
+        await control.unload(LLAMA)
+        try:
+            answer = (await http.post("/v1/answer", json=question)).json()
+            found = await http.post("/v1/search", json=question)
+        finally:
+            await control.load(LLAMA)
+    assert answer["documents"][0]["source"] == "violin.txt"
+    # The gateway has just seen the model and asks it in vain; once it knows, the extractive generator quotes.
+    assert (answer["degraded"], answer["failed_stage"]) == (True, "generate") or answer[
+        "generator"
+    ] == "extractive"
+    assert found.json()["hits"]

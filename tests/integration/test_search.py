@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 
+import httpx
 import pytest
 
 from client.answers import AnswerDelta, AnswerDocuments, AnswerDone
@@ -124,3 +126,35 @@ def test_a_streamed_answer_begins_with_the_documents_and_ends_with_the_whole(sta
     written = "".join(event.text for event in events if isinstance(event, AnswerDelta))
     assert written.strip()
     assert events[-1].response.citations
+
+
+def test_one_document_has_one_place_where_hits_are_grouped(stack: RunningStack) -> None:
+    asked = {
+        "query": "mites in a beehive",
+        "k": 3,
+        "group_by": "document",
+        "filter": {"collections": [COLLECTION]},
+    }
+    batch = {"searches": [asked, {**asked, "group_by": None, "k": 1000}]}
+    grouped, flat = (
+        result["response"]["hits"]
+        for result in httpx.post(f"{stack.url}/v1/search/batch", json=batch).json()["results"]
+    )
+    assert len({hit["doc_id"] for hit in grouped}) == len(grouped) == 3
+    assert [hit["doc_id"] for hit in grouped] == list(dict.fromkeys(hit["doc_id"] for hit in flat))[:3]
+    assert "mite" in grouped[0]["snippet"].lower()
+
+
+def test_two_pictures_are_asked_with_and_one_may_count_against(stack: RunningStack) -> None:
+    rocket, octopus = (
+        base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
+        for folder, name in ((PICTURES, "rocket"), (SAMPLES, "octopus"))
+    )
+    asked = {"k": 20, "filter": {"collections": [COLLECTION], "kinds": ["picture"]}}
+    ranks = []
+    for weight in (1, -1):
+        body = {**asked, "images": [rocket, {"image": octopus, "weight": weight}]}
+        hits = httpx.post(f"{stack.url}/v1/search", json=body).json()["hits"]
+        assert hits[0]["thumbnail_url"]
+        ranks.append(next(hit["rank"] for hit in hits if hit["source"] == "octopus.png"))
+    assert ranks[0] <= 2 < ranks[1]
