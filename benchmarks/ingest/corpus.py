@@ -42,6 +42,21 @@ def scans(prose: Sequence[Sequence[str]], n: int, seed: int) -> list[Source]:
     return [_scan(prose, f"{seed}-scan-{i}", random.Random(f"{seed} scan {i}")) for i in range(n)]
 
 
+def notes(n: int, seed: int) -> list[Source]:
+    """`n` texts of one sentence each: what they cost is the way of a document, not its content."""
+    rng = random.Random(f"{seed} notes")
+    words = "Note {}: valve number {} was opened by crew {}."
+    return [
+        Source(
+            f"{seed}-note-{i}.txt",
+            words.format(i, rng.randrange(10**6), rng.randrange(40)).encode(),
+            "text/plain",
+            1,
+        )
+        for i in range(n)
+    ]
+
+
 def picture_file(name: str, rng: random.Random) -> Source:
     """A picture as people take them: 640 by 480 pixels, no words on it."""
     return Source(f"{name}.png", _png(_drawn(rng, 640, 480)), "image/png", 1)
