@@ -150,7 +150,7 @@ class Backfill:
             except NotFound:
                 return False  # Gone meanwhile: there is nothing to do.
             except BadMessage as exc:
-                _log.error("document_not_backfilled", doc_id=doc_id, reason=exc.message)
+                _log.error("document_not_backfilled", doc_id=doc_id, stage="backfill", reason=exc.message)
                 self._refused[doc_id] = exc.message
                 return False
 

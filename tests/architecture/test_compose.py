@@ -73,7 +73,7 @@ def test_health_check_asks_the_port_on_which_the_process_answers(name: str) -> N
 def test_prometheus_asks_every_process_on_its_health_door_and_triton() -> None:
     targets = {each["targets"][0]: each["labels"] for each in json.loads(COMPOSE["configs"]["targets"]["content"])}
     ours = {f"{names_of(n)[-1]}:{settings_of(each).health_port}" for n, each in OURS.items() if n != "bootstrap"}
-    assert targets.keys() == ours - {"webhook:9100"} | {"triton:8002"}
+    assert targets.keys() == ours | {"triton:8002"}
     assert all(
         settings_of(service).health_host == "0.0.0.0" for name, service in OURS.items() if name != "bootstrap"
     )
