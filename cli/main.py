@@ -34,6 +34,11 @@ COMMANDS: Mapping[str, Command] = {
     "up": Command("cli.up", "Start the stack on this machine; Ctrl-C stops it."),
     "down": Command("cli.down", "Stop the running stack."),
     "status": Command("cli.status", "Show every process: port, memory, health, restarts."),
+    "plan": Command(
+        "cli.plan", "Say what so many items and searches need: memory, cores, cards, partitions, money."
+    ),
+    "backup": Command("cli.backup", "Take, list, verify and remove backups of a running stack.", is_group=True),
+    "restore": Command("cli.restore", "Put a backup into an empty home or object store."),
     "trace": Command("cli.trace", "Print a trace as a tree with durations."),
     "ingest": Command("cli.ingest", "Put files and folders into the index."),
     "batch": Command("cli.batch", "Bring a large folder or bucket into the index with Spark.", is_group=True),

@@ -9,9 +9,9 @@ from index_service.shard import Shard
 Part = Literal["vectors", "graph", "payload", "documents"]
 
 # Entry and dictionary slot of a document, with its id, as measured with tracemalloc; an estimate.
-_DOCUMENT_BYTES = 400
+DOCUMENT_BYTES = 400
 # Filter columns of a slot.
-_SLOT_BYTES = 48
+SLOT_BYTES = 48
 
 
 def dead_share(shard: Shard) -> float:
@@ -29,5 +29,5 @@ def memory_bytes(shard: Shard) -> Mapping[Part, int]:
         "vectors": n_slots * shard.spec.vector_bytes,
         "graph": sum(part.graph_bytes for part in parts),
         "payload": sum(part.payload_bytes for part in parts),
-        "documents": shard.n_documents * _DOCUMENT_BYTES + n_slots * _SLOT_BYTES,
+        "documents": shard.n_documents * DOCUMENT_BYTES + n_slots * SLOT_BYTES,
     }

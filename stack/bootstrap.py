@@ -26,6 +26,7 @@ from runtime.object_store import ObjectStore
 from runtime.process import run_main
 from runtime.settings import ProcessSettings, load_settings
 from runtime.topics_admin import ensure_topics, topic_identity
+from stack.backup.replaying import replay_restored
 
 TOPICS_TIMEOUT_S = 60.0
 GENERATION_TIMEOUT_S = 20.0
@@ -113,11 +114,14 @@ async def settle(bootstrap: str, object_store_url: str, space: DataSpace) -> Non
 
     Raises:
         DependencyDown: Kafka or the store does not answer. ConfigurationError: a topic has other partitions.
+        Conflict: a restore into the store was begun and not finished.
     """
     topics = (*fixed_topics(), *generation_topics(space.generation, space.n_shards))
     ensure_topics(bootstrap, topics, timeout_s=TOPICS_TIMEOUT_S)
     store = ObjectStore.from_url(object_store_url)
     await settle_log_epoch(store, topic_identity(bootstrap, FILE_ADDED))
+    if await replay_restored(bootstrap, store):
+        return  # What serves is what served when the backup was taken.
     if space.generation in read_generations(bootstrap, timeout_s=GENERATION_TIMEOUT_S):
         return  # Whether it still serves is not for a start to say: another one may have taken its place.
     publish_generations(bootstrap, [first_generation(space)], timeout_s=GENERATION_TIMEOUT_S)

@@ -125,6 +125,15 @@ class StatusRows:
             )
         )
 
+    def tenants(self) -> list[str]:
+        """Everybody who has documents."""
+        return [row[0] for row in self._db.execute("SELECT DISTINCT tenant FROM documents ORDER BY tenant")]
+
+    def events(self) -> Iterator[StageEvent]:
+        """All events that still say something, document by document."""
+        for (data,) in self._db.execute("SELECT data FROM events ORDER BY doc_id, version, stage"):
+            yield decode(StageEvent, data)
+
     def mark(self) -> str:
         """How far changes have come: a later `changed_since` names the documents that changed afterwards."""
         row = self._db.execute("SELECT life FROM log").fetchone()
