@@ -38,7 +38,7 @@ check: $(DEV) ## Format, lint, types, import contracts, fast tests
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PYTHON) -m pytest -m "$(FAST)" $(ARGS)
+	$(PYTHON) -m pytest -m "$(FAST)" -n auto --dist loadfile $(ARGS)
 
 # All that integration tests need is installed on the way: there, one that skips itself fails (tests/no_skips.py).
 test: export NO_SKIPS := 1

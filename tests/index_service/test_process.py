@@ -112,8 +112,11 @@ def test_kill_9_at_any_time_loses_nothing_and_resurrects_nothing(generation, rng
         if step % 40 == 20:
             victim.becomes_ready()
         if step == 130:
+            # Every merge is a process of its own: on two busy cores they take their time.
             wait_for(
-                "a snapshot of each", lambda: all("snapshot_written" in one.log.read_text() for one in everyone)
+                "a snapshot of each",
+                lambda: all("snapshot_written" in one.log.read_text() for one in everyone),
+                timeout_s=120.0,
             )
         number = int(rng.integers(25))
         versions[number] += 1

@@ -153,8 +153,8 @@ async def test_a_query_overtakes_uploads_that_wait(triton: ProcessSpec) -> None:
         order.append(who)
 
     async with client_of(triton) as client:
-        # Different lengths: the batcher joins equal shapes only, so these run one after the other.
-        uploads = [asyncio.create_task(send(client, "upload", PRIORITY_UPLOAD, 400 + n)) for n in range(12)]
+        # Several batches of the longest texts, so that some wait however long the look at the queue takes.
+        uploads = [asyncio.create_task(send(client, "upload", PRIORITY_UPLOAD, 400 + n)) for n in range(48)]
         deadline = time.monotonic() + 20
         while await pending(triton) < 6:
             assert time.monotonic() < deadline
