@@ -20,6 +20,7 @@ NEED_TORCH = (
     "clip/test_towers.py",
     "test_command.py",
     "test_failed_exports.py",
+    "test_gpu_benchmark.py",
     "test_hub.py",
     "test_precision.py",
     "test_tracing.py",

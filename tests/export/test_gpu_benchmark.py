@@ -5,16 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import CLIPVisionConfig
 
-pytest.importorskip("torch", reason="runs in the export environment: `make test-export`")
+from benchmarks.gpu.__main__ import models
+from benchmarks.gpu.index_data import K, draw, exact, recall
+from benchmarks.gpu.towers import tower_flops
+from benchmarks.index.joint_vectors import CorpusSpec, JointVectors
+
 pytestmark = pytest.mark.export_env
-
-from transformers import CLIPVisionConfig  # noqa: E402
-
-from benchmarks.gpu.__main__ import models  # noqa: E402
-from benchmarks.gpu.index_data import K, draw, exact, recall  # noqa: E402
-from benchmarks.gpu.towers import tower_flops  # noqa: E402
-from benchmarks.index.joint_vectors import CorpusSpec, JointVectors  # noqa: E402
 
 
 def test_models_are_measured_and_held_against_float32(tmp_path: Path) -> None:
