@@ -90,6 +90,12 @@ HEDGES = MetricSpec(
     "trireme_search_hedges", "counter", "Requests repeated to the other replica group.", ("reason",)
 )
 CACHE_LOOKUPS = MetricSpec("trireme_cache_lookups", "counter", "Look-ups of the answer cache.", ("outcome",))
+CACHE_WRITES = MetricSpec(
+    "trireme_cache_writes",
+    "counter",
+    "New answers: kept, dropped (Redis is away or slow), not_admitted (nearly full, and nobody asked before).",
+    ("outcome",),
+)
 QUOTA_DRAWS = MetricSpec(
     "trireme_quota_draws",
     "counter",

@@ -1,4 +1,8 @@
-"""The answer cache in Redis: quick or not at all. Every failure is a miss, and a dead Redis is left alone."""
+"""The answer cache in Redis: quick or not at all. Every failure is a miss, and a dead Redis is left alone.
+
+While Redis has room every answer is kept, so that a question asked once is known when Kafka is away. Once it is
+nearly full, only answers of questions that were asked before come in: the others would push out the hot ones.
+"""
 
 import asyncio
 from typing import Any
@@ -11,7 +15,8 @@ from redis.retry import Retry
 from contracts.codec import decode, encode
 from contracts.errors import BadMessage
 from contracts.gone import gone_key
-from contracts.metrics import CACHE_LOOKUPS
+from contracts.metrics import CACHE_LOOKUPS, CACHE_WRITES
+from gateway.core.asked_before import AskedBefore
 from gateway.core.cached_answer import CachedAnswer
 from gateway.core.clock import Clock
 from runtime.breaker import CircuitBreaker
@@ -25,6 +30,9 @@ _WRITE_TIMEOUT_S = 0.5
 # No search waits for so long; a late answer may still help one whose encoders or shards fail.
 _READ_TIMEOUT_S = 0.1
 _READS_UNDER_WAY = 64
+# Redis forgets keys from here on (`maxmemory`), and how often it is asked how full it is.
+_CROWDED_SHARE = 0.9
+_LOOK_AGAIN_S = 5.0
 _ERRORS = (RedisError, OSError, TimeoutError)
 
 
@@ -42,6 +50,11 @@ class RedisAnswerCache:
         )
         self._kept_s = max(1, int(kept_s))
         self._lookups = metrics.counter(CACHE_LOOKUPS)
+        self._kept = metrics.counter(CACHE_WRITES)
+        self._clock = clock
+        self._asked = AskedBefore()
+        self._crowded = False
+        self._looked_s = -_LOOK_AGAIN_S
         self._reads: set[asyncio.Task[CachedAnswer | None]] = set()
         self._writes: set[asyncio.Task[None]] = set()
         self.breaker = CircuitBreaker("redis", failures=_FAILURES, reset_s=_RESET_S, clock=clock.monotonic_s)
@@ -72,9 +85,21 @@ class RedisAnswerCache:
         return answer
 
     def put(self, key: str, answer: CachedAnswer) -> None:
-        """Keep an answer; returns at once. Dropped when Redis is left alone or too many writes wait."""
-        if self.breaker.state != "open" and len(self._writes) < _WRITES_WAITING:
-            self._behind(self._redis.set(key, encode(answer), ex=self._kept_s))
+        """Keep an answer; returns at once. Dropped when Redis is left alone or too many writes wait; not admitted
+        when Redis is nearly full and the question is new."""
+        now_s = self._clock.monotonic_s()
+        again = self._asked.note(key, now_s)
+        if self.breaker.state == "open" or len(self._writes) >= _WRITES_WAITING:
+            self._kept.labels("dropped").inc()
+            return
+        if now_s - self._looked_s >= _LOOK_AGAIN_S:
+            self._looked_s = now_s
+            self._behind(self._look_how_full())
+        if self._crowded and not again:
+            self._kept.labels("not_admitted").inc()
+            return
+        self._kept.labels("kept").inc()
+        self._behind(self._redis.set(key, encode(answer), ex=self._kept_s))
 
     def available(self) -> bool:
         """False while Redis is left alone because it failed."""
@@ -106,6 +131,12 @@ class RedisAnswerCache:
         versions = await self._redis.mget([gone_key(answer.tenant, doc_id) for doc_id in doc_ids])
         gone = {doc_id: int(v) for doc_id, v in zip(doc_ids, versions, strict=True) if v is not None}
         return answer.without(gone)
+
+    async def _look_how_full(self) -> None:
+        """Learn whether Redis is about to forget keys. One without a bound never is."""
+        memory = await self._redis.info("memory")
+        bound = int(memory.get("maxmemory", 0))
+        self._crowded = bound > 0 and int(memory["used_memory"]) >= _CROWDED_SHARE * bound
 
     def _behind(self, command: Any) -> None:
         async def write() -> None:

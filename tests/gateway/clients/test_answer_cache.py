@@ -1,6 +1,7 @@
 """The answer cache over a real Redis: what it keeps, and how little a broken Redis costs."""
 
 import asyncio
+import itertools
 import os
 import signal
 import time
@@ -11,7 +12,7 @@ import pytest
 import redis.asyncio as redis
 
 from contracts.gone import gone_key
-from contracts.metrics import CACHE_LOOKUPS
+from contracts.metrics import CACHE_LOOKUPS, CACHE_WRITES
 from gateway.clients.answer_cache import RedisAnswerCache
 from gateway.core.cached_answer import CachedAnswer
 from gateway.core.clock import Clock
@@ -163,3 +164,36 @@ async def test_a_redis_that_is_gone_is_a_miss_and_its_return_is_noticed(tmp_path
         cache.put("search:default:a", answer("a"))
         await reads(cache, "search:default:a", answer("a"))
         await cache.close()
+
+
+async def test_a_nearly_full_redis_takes_in_only_what_was_asked_before(
+    cache: RedisAnswerCache, redis_url: str
+) -> None:
+    metrics = Metrics()
+    full = new_cache(redis_url, metrics)
+    client = redis.Redis.from_url(redis_url)
+
+    def count(outcome: str) -> float:
+        return metrics.registry.get_sample_value(f"{CACHE_WRITES.name}_total", {"outcome": outcome}) or 0
+
+    try:
+        full.put("search:default:early", answer("early"))
+        await reads(full, "search:default:early", answer("early"))
+        assert (count("kept"), count("not_admitted")) == (1, 0)
+        used = int((await client.info("memory"))["used_memory"])
+        await client.config_set("maxmemory", int(used * 1.05))
+        async with asyncio.timeout(20):
+            for number in itertools.count():
+                full.put(f"search:default:once-{number}", answer("once"))
+                if count("not_admitted"):
+                    break
+                await asyncio.sleep(0.1)
+        late = f"search:default:once-{number}"
+        assert await full.get(late) is None
+        full.put(late, answer("late"))
+        await reads(full, late, answer("late"))
+        assert count("not_admitted") == 1
+    finally:
+        await client.config_set("maxmemory", 64 * 2**20)
+        await client.aclose()
+        await full.close()
