@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, Command] = {
     "ingest": Command("cli.ingest", "Put files and folders into the index."),
     "batch": Command("cli.batch", "Bring a large folder or bucket into the index with Spark.", is_group=True),
     "search": Command("cli.search", "Search with words, a picture, or both."),
+    "warm": Command("cli.warm", "Ask a file of questions, so that the cache knows their answers."),
     "ask": Command("cli.ask", "Ask a question and get an answer with citations."),
     "documents": Command("cli.documents", "List, show and delete documents.", is_group=True),
     "experiment": Command("cli.experiment", "Start, watch and stop experiments on retrieval.", is_group=True),

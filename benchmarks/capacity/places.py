@@ -25,6 +25,7 @@ from stack.layout import REDIS
 from stack.state import StackState
 
 _TIMEOUT_S = 10.0
+_WHEN_BUSY = (429, 503, 504)
 _PARTITION = re.compile(r"(.+)-\d+")
 
 
@@ -65,10 +66,11 @@ async def answers_in_redis(state: StackState, asked: Iterator[str], n: int) -> f
         before = int((await client.info("memory"))["used_memory"])
         async with aiohttp.ClientSession(state.gateway_url, timeout=aiohttp.ClientTimeout(_TIMEOUT_S)) as session:
             for _, question in zip(range(n), asked, strict=False):
-                async with session.post("/v1/search", json={"text": question}):
-                    pass
-        keys = await client.dbsize()
-        return (int((await client.info("memory"))["used_memory"]) - before) / max(1, keys)
+                async with session.post("/v1/search", json={"query": question}) as response:
+                    if response.status not in _WHEN_BUSY:
+                        response.raise_for_status()
+        kept = [key async for key in client.scan_iter(match="search:*", count=1000)]
+        return (int((await client.info("memory"))["used_memory"]) - before) / len(kept)
 
 
 async def segment_bytes(state: StackState, folder: Path) -> dict[str, float]:

@@ -6,8 +6,8 @@ from collections.abc import Hashable
 class AskedBefore:
     """Remembers keys for one to two windows.
 
-    Two sets take turns: the newer fills until its window ends or it is full, then the older is forgotten. So a flood
-    of queries that nobody repeats costs memory for `most` of them and never more than twice that.
+    Two sets take turns: the newer fills until its window ends or it is full, then the older is forgotten. So a
+    flood of queries that nobody repeats costs memory for twice `most` of them at the most.
 
     Args:
         window_s: a key that was not seen for two of these is forgotten.
