@@ -85,7 +85,7 @@ def _print(loads: Sequence[Load], plans: Sequence[Sequence[Any]], *, example: bo
             table.add_column(f"{load.items:,}", justify="right")
         table.add_column("how", style="dim")
         for row in rows:
-            unit = row[0].unit if row[0].unit not in {"bytes", "seconds", ""} else ""
+            unit = "" if row[0].unit in {"bytes", "seconds"} or row[0].unit in row[0].name else row[0].unit
             name = f"{row[0].name} [dim]{unit}[/]" if unit else escape(row[0].name)
             table.add_row(name, *(shown(need) for need in row), escape(row[0].formula))
         out.print(table)

@@ -35,11 +35,23 @@ DOCUMENT_CPU_S: Mapping[str, float] = MappingProxyType(
 SEARCH_CPU_S: Mapping[str, float] = MappingProxyType({"triton": 0.0075, "kafka": 0.0047, "gateway": 0.0045})
 
 # docs/benchmarks/capacity.md, all that follow: mixed documents of 1.5 pages (benchmarks/ingest/corpus.py).
-ITEMS_PER_DOCUMENT = 0.0
-PAYLOAD_DISK_BYTES = 0.0
-WORDS_DISK_BYTES = 0.0
-HEAD_DISK_BYTES = 0.0
-PROCESS_BYTES: Mapping[str, int] = MappingProxyType({})
-LOG_BYTES_PER_DOCUMENT: Mapping[str, float] = MappingProxyType({})
-STORE_BYTES_PER_DOCUMENT: Mapping[str, float] = MappingProxyType({})
-CACHED_ANSWER_BYTES = 0.0
+ITEMS_PER_DOCUMENT = 2.75
+PAYLOAD_DISK_BYTES = 1293.0
+WORDS_DISK_BYTES = 349.0
+HEAD_DISK_BYTES = 39.0
+PROCESS_BYTES: Mapping[str, int] = MappingProxyType({"shard": 61_000_000, "replica": 65_000_000})
+LOG_BYTES_PER_DOCUMENT: Mapping[str, float] = MappingProxyType(
+    {
+        "file_added": 645.0,
+        "embeddings": 1957.0,
+        "bulk.text": 1007.0,
+        "bulk.image": 1007.0,
+        "document_status": 6081.0,
+        "retry.join.120s": 1469.0,
+        "index_updates": 9347.0,
+    }
+)
+STORE_BYTES_PER_DOCUMENT: Mapping[str, float] = MappingProxyType(
+    {"objects": 6907.0, "derived": 11_568.0, "halves": 8109.0, "items": 8284.0}
+)
+CACHED_ANSWER_BYTES = 20_207.0
