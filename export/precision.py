@@ -17,6 +17,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from contracts.errors import InvalidInput
+from export.processor import sums_whole_bytes
 from export.quantise import Feeds, Kept, quantise
 
 Precision = Literal["fp32", "fp16", "bf16", "int8", "int8-dynamic"]
@@ -52,7 +53,13 @@ def write_precision(
         onnx.save(model, target)
     elif precision == "int8-dynamic":
         with _preprocessed(source) as prepared:
-            quantize_dynamic(prepared, target, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True)
+            quantize_dynamic(
+                prepared,
+                target,
+                op_types_to_quantize=["MatMul", "Gemm"],
+                per_channel=True,
+                reduce_range=not sums_whole_bytes(),
+            )
     elif precision == "int8":
         quantise(source, target, calibration, kept)
     else:

@@ -19,6 +19,7 @@ import onnx
 from numpy.typing import NDArray
 
 from contracts.errors import InvalidInput
+from export.processor import sums_whole_bytes
 
 Kept = Literal["nothing", "attention outputs", "attention and feed-forward outputs"]
 LADDER: tuple[Kept, ...] = ("nothing", "attention outputs", "attention and feed-forward outputs")
@@ -45,6 +46,8 @@ Feeds = Mapping[str, NDArray[Any]]
 def quantise(source: Path, target: Path, calibration: Sequence[Feeds], kept: Kept) -> None:
     """Write the float32 graph `source` as `target` with 8-bit weights and activations.
 
+    Weights have 7 bits where the processor at hand would overflow (`export.processor`).
+
     Args:
         calibration: real inputs in batches; ranges are fixed by their single rows.
         kept: layers that stay in float.
@@ -61,6 +64,7 @@ def quantise(source: Path, target: Path, calibration: Sequence[Feeds], kept: Kep
     from nncf.quantization.advanced_parameters import (
         AdvancedQuantizationParameters,
         AdvancedSmoothQuantParameters,
+        OverflowFix,
     )
 
     nncf.set_log_level(logging.ERROR)
@@ -74,7 +78,8 @@ def quantise(source: Path, target: Path, calibration: Sequence[Feeds], kept: Kep
             subset_size=len(rows),
             ignored_scope=nncf.IgnoredScope(names=names) if names else None,
             advanced_parameters=AdvancedQuantizationParameters(
-                smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=SMOOTHING)
+                smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=SMOOTHING),
+                overflow_fix=OverflowFix.DISABLE if sums_whole_bytes() else OverflowFix.ENABLE,
             ),
         )
     onnx.save(quantised, target)

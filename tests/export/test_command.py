@@ -81,12 +81,9 @@ def test_a_multilingual_encoder_is_exported_with_its_own_kind_of_tokenizer(tmp_p
     assert tokens.pad(tokens.ids(["a"]))["input_ids"][0, -1] == own.pad_token_id == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_export_that_is_stopped_leaves_the_repository_as_it_was(tmp_path: Path, number: signal.Signals) -> None:
-    repository = tmp_path / "repository"
-    publish(repository, "made_image", "other", content="old")
-    before = listing(repository)
-    command = [sys.executable, "-m", "cli.main", "export", "clip", str(tiny_clip(tmp_path / "clip"))]
+def export_stopped_by(number: signal.Signals, checkpoint: str, repository: Path) -> int:
+    """Exit status of an export that gets a signal while its second tower is traced."""
+    command = [sys.executable, "-m", "cli.main", "export", "clip", checkpoint]
     options = ["--name", "made", "--repository", str(repository), "--replace"]
     with subprocess.Popen([*command, *options], cwd=CHECKOUT, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -94,7 +91,21 @@ def test_an_export_that_is_stopped_leaves_the_repository_as_it_was(tmp_path: Pat
             # The picture tower is written by now, into its place for the time being.
             if "Tracing the text tower" in line:
                 process.send_signal(number)
-        assert process.wait(60) == 130
+        return process.wait(60)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_export_that_is_stopped_leaves_the_repository_as_it_was(tmp_path: Path, number: signal.Signals) -> None:
+    checkpoint = str(tiny_clip(tmp_path / "clip"))
+    for number_of_try in range(5):
+        repository = tmp_path / f"repository-{number_of_try}"
+        publish(repository, "made_image", "other", content="old")
+        before = listing(repository)
+        status = export_stopped_by(number, checkpoint, repository)
+        if status != 0:
+            break
+        # On a busy machine so small a tower may be exported before the signal is sent.
+    assert status == 130
     assert listing(repository) == before
     assert sorted(path.name for path in repository.iterdir()) == ["made_image", "other"]
 
