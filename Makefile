@@ -18,7 +18,7 @@ ARGS    ?=
 COMPILE := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help lambda demo setup up check test test-integration test-browser test-chaos test-export format pins bench bench-index bench-lexical bench-ingest bench-batch soak clean \
+.PHONY: help lambda demo setup up check test test-integration test-browser test-chaos test-export format pins bench bench-index bench-lexical bench-ingest bench-batch bench-cache soak clean \
 	system-packages export-environment full-size bench-models perf-environment peers-environment spark-environment
 
 help: ## Show this list
@@ -80,6 +80,9 @@ bench-lexical: $(DEV) setup ## Part numbers and plain questions at several weigh
 
 bench-ingest: $(DEV) setup ## Documents a second by stage, alone and together, and what people notice meanwhile
 	@$(PYTHON) -m benchmarks.ingest $(ARGS)
+
+bench-cache: $(DEV) setup ## Hit rates of the answer cache on Zipf logs; six minutes
+	@$(PYTHON) -m benchmarks.cache $(ARGS)
 
 bench-batch: $(DEV) $(SPARK) setup ## Documents a second through the workers and through a Spark job
 	@$(PYTHON) -m benchmarks.batch $(ARGS)

@@ -37,9 +37,15 @@ _ERRORS = (RedisError, OSError, TimeoutError)
 
 
 class RedisAnswerCache:
-    """Keeps answers for `kept_s`. Use it from one event loop."""
+    """Keeps answers for `kept_s`. Use it from one event loop.
 
-    def __init__(self, url: str, metrics: Metrics, clock: Clock, *, kept_s: float) -> None:
+    Args:
+        asked: decides what a nearly full Redis takes in.
+    """
+
+    def __init__(
+        self, url: str, metrics: Metrics, clock: Clock, *, kept_s: float, asked: AskedBefore | None = None
+    ) -> None:
         self._redis: Any = redis.Redis.from_url(
             url,
             max_connections=_CONNECTIONS,
@@ -52,7 +58,7 @@ class RedisAnswerCache:
         self._lookups = metrics.counter(CACHE_LOOKUPS)
         self._kept = metrics.counter(CACHE_WRITES)
         self._clock = clock
-        self._asked = AskedBefore()
+        self._asked = asked or AskedBefore()
         self._crowded = False
         self._looked_s = -_LOOK_AGAIN_S
         self._reads: set[asyncio.Task[CachedAnswer | None]] = set()
