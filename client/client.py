@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
@@ -15,7 +14,8 @@ from client.answers import AnswerEvent, read_events
 from client.changes import Changed, read_changes
 from client.experiments import ExperimentCalls
 from client.problems import error_of, transport_errors
-from contracts.api import AnswerResponse, DocumentList, DocumentView, SearchResponse
+from client.queries import query_body, question_body
+from contracts.api import AnswerRerank, AnswerResponse, DocumentList, DocumentView, SearchResponse
 from contracts.errors import BadMessage, DeadlineExceeded, NotFound
 from contracts.joint import Weights
 from contracts.letters import DeadLetterList, DeadLetterView
@@ -94,7 +94,7 @@ class TriremeClient:
         Args:
             by_document: `k` counts documents, and each has one hit.
         """
-        body = _query(query, image, k, weights, filter) | ({"group_by": "document"} if by_document else {})
+        body = query_body(query, image, k, weights, filter) | ({"group_by": "document"} if by_document else {})
         return self._call(SearchResponse, "POST", "/v1/search", json=body, headers=headers)
 
     def answer(
@@ -102,16 +102,31 @@ class TriremeClient:
         query: str,
         *,
         image: bytes | None = None,
-        k: int = 10,
+        k: int | None = None,
         weights: Weights | None = None,
         filter: Filter | None = None,
+        rerank: AnswerRerank | None = None,
     ) -> AnswerResponse:
-        """An answer with citations, all at once."""
-        return self._call(AnswerResponse, "POST", "/v1/answer", json=_query(query, image, k, weights, filter))
+        """An answer with citations, all at once.
 
-    def stream_answer(self, query: str, *, image: bytes | None = None, k: int = 10) -> Iterator[AnswerEvent]:
+        Args:
+            k: documents to draw from; None leaves it to the gateway.
+            rerank: what orders them before the first are read; None leaves it to the gateway.
+        """
+        body = question_body(query, image, k, weights, filter, rerank)
+        return self._call(AnswerResponse, "POST", "/v1/answer", json=body)
+
+    def stream_answer(
+        self,
+        query: str,
+        *,
+        image: bytes | None = None,
+        k: int | None = None,
+        filter: Filter | None = None,
+        rerank: AnswerRerank | None = None,
+    ) -> Iterator[AnswerEvent]:
         """The same answer piece by piece: documents first, then text as it is written, the whole at the end."""
-        body = {**_query(query, image, k, None, None), "stream": True}
+        body = {**question_body(query, image, k, None, filter, rerank), "stream": True}
         with (
             transport_errors(),
             self._http.stream(
@@ -259,27 +274,6 @@ class TriremeClient:
         if response.is_error:
             raise error_of(response)
         return response
-
-
-def _query(
-    query: str | None,
-    image: bytes | Sequence[bytes] | None,
-    k: int,
-    weights: Weights | None,
-    filter: Filter | None,
-) -> dict[str, Any]:
-    body: dict[str, Any] = {"k": k}
-    if query is not None:
-        body["query"] = query
-    if isinstance(image, bytes):
-        body["image"] = base64.b64encode(image).decode()
-    elif image:
-        body["images"] = [base64.b64encode(each).decode() for each in image]
-    if weights is not None:
-        body["weights"] = msgspec.to_builtins(weights)
-    if filter is not None:
-        body["filter"] = {k: v for k, v in msgspec.to_builtins(filter).items() if v is not None}
-    return body
 
 
 def _noted(note: str | None) -> dict[str, str]:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 from contracts.experiments_view import ExperimentPart
 
 ServedBy = Literal["index", "cache", "stale_cache"]
+# What orders the passages of an answer: the exact joint score, or the language model, asked once for all of them.
+AnswerRerank = Literal["score", "judge"]
 
 # The model that clients of the OpenAI protocol ask for to be answered from the documents.
 RETRIEVAL_MODEL = "trireme"
@@ -128,6 +130,8 @@ class AnswerResponse:
         generator: which generator wrote it ("llama" or "extractive").
         found: False when the documents do not hold an answer.
         citations_dropped: citations left out because their quote is not in the source.
+        reranked_by: what ordered the passages that the generator was given; "score" also where the judge failed.
+        served_by, cache_age_s: of the search; see `SearchResponse`.
     """
 
     answer: str
@@ -142,6 +146,9 @@ class AnswerResponse:
     variant: str
     trace_id: str
     timings_ms: dict[str, float]
+    reranked_by: AnswerRerank = "score"
+    served_by: ServedBy = "index"
+    cache_age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

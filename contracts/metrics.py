@@ -121,6 +121,12 @@ BREAKER_STATE = MetricSpec(
 CITATIONS_DROPPED = MetricSpec(
     "trireme_answer_citations_dropped", "counter", "Citations whose quote was not found in the source."
 )
+ANSWER_JUDGEMENTS = MetricSpec(
+    "trireme_answer_judgements",
+    "counter",
+    "Passages put to the language model as judge: whole, in_part; unreadable and failed, which leave their order.",
+    ("outcome",),
+)
 RECORDS = MetricSpec(
     "trireme_worker_records",
     "counter",

@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 from contracts.generations import Generation
 from encoding.encoder import Encoder
 from encoding.opening import open_encoders
+from gateway.answering import open_answers
 from gateway.clients.answer_cache import RedisAnswerCache
 from gateway.clients.generation_watch import GenerationWatch
 from gateway.clients.generators import ExtractiveGenerator, GeneratorChoice
@@ -30,7 +31,6 @@ from gateway.core.clock import Clock
 from gateway.core.links import Links
 from gateway.core.signing import UrlSigner
 from gateway.experiments import open_experiments
-from gateway.flows.answer import AnswerFlow
 from gateway.flows.ask_once import ask_once, probe_request
 from gateway.flows.chat import ChatFlow
 from gateway.flows.dead_letters import DeadLetters
@@ -212,13 +212,15 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             pictures=pictures,
             readiness=check.readiness,
             models=check.models,
-            answers=AnswerFlow(
+            answers=open_answers(
                 search_flow,
                 generators,
                 count_tokens=lambda text: encoder().token_count(text),
                 breaker=breaker,
                 meter=meter,
                 clock=clock,
+                rerank=settings.answer_rerank,
+                judge_s=settings.judge_budget_ms / 1000,
             ),
             chat=ChatFlow(generators, breaker=breaker, clock=clock),
             embeddings=EmbeddingsFlow(encoders.first, first_pictures),

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from contracts.access import SHORTEST_KEY
+from contracts.api import AnswerRerank
 from contracts.joint import Weights
 from contracts.topics import REPLY_PARTITIONS
 from gateway.core.budget import Budgets
@@ -35,6 +36,9 @@ class GatewaySettings(ProcessSettings):
         max_chat_chars: all messages of a conversation together.
         max_embeddings: inputs of one request to `/v1/embeddings`.
         weight_*: ranking weights for queries that bring none.
+        answer_rerank: what orders an answer's passages where a question does not say; "judge" is "score" while no
+            language model is loaded.
+        judge_budget_ms: longest wait for a judge.
         link_secret: secret of the short-lived links and of impression ids, at least 16 characters; made at start
             when empty.
         feedback_s: how long feedback on a response is taken.
@@ -79,6 +83,9 @@ class GatewaySettings(ProcessSettings):
     weight_text_image: float = 1.0
     weight_image_image: float = 1.0
     weight_lexical: float = Field(default=Weights().lexical, ge=0, le=10)
+
+    answer_rerank: AnswerRerank = "score"
+    judge_budget_ms: float = Field(default=8000, gt=0)
 
     link_secret: str = ""
     feedback_s: int = Field(default=86_400, ge=60, le=604_800)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contracts.metrics import (
     ADMISSION_LIMIT,
     ADMISSION_REFUSED,
+    ANSWER_JUDGEMENTS,
     BREAKER_STATE,
     CITATIONS_DROPPED,
     HEDGES,
@@ -18,7 +19,7 @@ _BREAKER = {"closed": 0.0, "half_open": 0.5, "open": 1.0}
 
 
 class PrometheusMeter:
-    """Fulfils `SearchMeter` of `gateway.flows.ports` and `AnswerMeter` of `gateway.flows.answer`."""
+    """Fulfils `SearchMeter` of `gateway.flows.ports` and the meters of answers."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._latency = metrics.histogram(SEARCH_LATENCY_MS)
@@ -29,6 +30,7 @@ class PrometheusMeter:
         self._limit = metrics.gauge(ADMISSION_LIMIT)
         self._refused = metrics.counter(ADMISSION_REFUSED)
         self._citations_dropped = metrics.counter(CITATIONS_DROPPED)
+        self._judgements = metrics.counter(ANSWER_JUDGEMENTS)
 
     def answered(self, served_by: str, total_ms: float, timings_ms: Mapping[str, float]) -> None:
         """A search was answered, or failed (`served_by` "error")."""
@@ -56,3 +58,7 @@ class PrometheusMeter:
     def citations_dropped(self, count: int) -> None:
         """Citations were left out because their quote is not in the source."""
         self._citations_dropped.inc(count)
+
+    def judged(self, outcome: str) -> None:
+        """Passages were put to the judge."""
+        self._judgements.labels(outcome).inc()

@@ -1,14 +1,14 @@
-"""From a question to a cited answer: search, hand the documents out, let a generator write, check its citations.
+"""From a question to a cited answer: search, hand the documents out, rank, let a generator write, check citations.
 
 A generator that fails costs the text, never the documents: the answer is then partial and says so.
 """
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Protocol
 
-from contracts.api import AnswerResponse, Citation, SearchResponse
+from contracts.api import AnswerRerank, AnswerResponse, SearchResponse
 from contracts.errors import (
     DeadlineExceeded,
     DependencyDown,
@@ -18,11 +18,14 @@ from contracts.errors import (
     TriremeError,
 )
 from contracts.trace import TraceContext
-from gateway.core.citations import CheckedAnswer, Mark, check_citations
+from gateway.core.citations import CheckedAnswer, check_citations
 from gateway.core.clock import Clock
+from gateway.core.judging import MOST_JUDGED
 from gateway.core.prompt import ALONE, NOT_ANSWERED, Dialogue, Passage, Prompt, build_prompt, passages_of
 from gateway.core.query import SearchQuery
-from gateway.core.writing import GREEDY, FinishReason, Piece, Sampling, Usage
+from gateway.core.writing import GREEDY, Piece, Sampling
+from gateway.flows.answer_events import AnswerEvent, Cited, Delta, Done, Retrieved
+from gateway.flows.judge import Judge, Ordered
 from gateway.flows.ports import Search
 from gateway.flows.writing import guarded
 from runtime.breaker import CircuitBreaker
@@ -71,47 +74,9 @@ class AnswerMeter(Protocol):
         """Citations were left out because their quote is not in the source."""
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class Retrieved:
-    """First event: the documents that the answer will be drawn from."""
-
-    found: SearchResponse
-    generator: str
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """A piece of the answer as it is written; its citations are not checked yet."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cited:
-    """The citations that held."""
-
-    citations: list[Citation]
-    dropped: int
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Last event: the whole answer.
-
-    Args:
-        marks: the places of the markers that held.
-        failure: why the generator broke off, None when it did not.
-    """
-
-    response: AnswerResponse
-    usage: Usage
-    finish_reason: FinishReason
-    marks: tuple[Mark, ...]
-    failure: TriremeError | None
-
-
-AnswerEvent = Retrieved | Delta | Cited | Done
+    def breaker(self, name: str, state: str) -> None:
+        """A breaker stands at "closed", "half_open" or "open"."""
+        ...
 
 
 class AnswerFlow:
@@ -120,6 +85,7 @@ class AnswerFlow:
     Args:
         count_tokens: near enough to the generator's own count for a budget.
         breaker: left closed it lets the generator be asked; open, answers are partial at once.
+        rerank: what orders the passages where a question does not say.
     """
 
     def __init__(
@@ -131,6 +97,8 @@ class AnswerFlow:
         breaker: CircuitBreaker,
         meter: AnswerMeter,
         clock: Clock,
+        judge: Judge,
+        rerank: AnswerRerank = "score",
     ) -> None:
         self._search = search
         self._generators = generators
@@ -138,6 +106,8 @@ class AnswerFlow:
         self._breaker = breaker
         self._meter = meter
         self._clock = clock
+        self._judge = judge
+        self._rerank = rerank
 
     async def answer(
         self,
@@ -146,22 +116,32 @@ class AnswerFlow:
         *,
         sampling: Sampling = GREEDY,
         dialogue: Dialogue = ALONE,
+        rerank: AnswerRerank | None = None,
+        k_is_given: bool = True,
     ) -> AsyncGenerator[AnswerEvent, None]:
         """Events in the order `Retrieved`, `Delta`..., `Cited`, `Done`.
 
         Args:
             dialogue: what was said before, for the generator; it is not searched with.
+            rerank: what orders the passages; None leaves it to the gateway.
+            k_is_given: False lets a judge choose from more documents than `query.k`.
 
         Raises:
-            whatever the search raises, before the first event; afterwards nothing.
+            InvalidInput: a judge is asked for, and there is no language model.
+            whatever the search raises. Both before the first event; afterwards nothing.
         """
         arrived_s = self._clock.monotonic_s()
-        found = await self._search.search(query, trace=trace, arrived_s=arrived_s)
+        by_judge = await self._has_judge(rerank)
+        found = await self._found(query, trace, arrived_s, wider=by_judge and not k_is_given)
         searched_s = self._clock.monotonic_s()
         generator = await self._generators.choose()
         yield Retrieved(found, generator.name)
 
-        passages = passages_of(found.hits)[:_MAX_PASSAGES]
+        ordered = Ordered(passages_of(found.hits), by_judge=False)
+        if by_judge:
+            ordered = await self._judge.order(query.words or "", ordered.passages, trace)
+        ranked_s = self._clock.monotonic_s()
+        passages = ordered.passages[:_MAX_PASSAGES]
         parts: list[str] = []
         last = Piece("")
         first_s: float | None = None
@@ -183,17 +163,42 @@ class AnswerFlow:
         checked = check_citations("".join(parts), passages)
         if checked.dropped:
             self._meter.citations_dropped(checked.dropped)
+        self._meter.breaker(self._breaker.name, self._breaker.state)
         yield Cited(list(checked.citations), checked.dropped)
 
         ended_s = self._clock.monotonic_s()
         timings_ms = found.timings_ms | {
             "search": (searched_s - arrived_s) * 1000,
+            "rerank": (ranked_s - searched_s) * 1000,
             "first_word": ((first_s or ended_s) - searched_s) * 1000,
-            "generate": (ended_s - searched_s) * 1000,
+            "generate": (ended_s - ranked_s) * 1000,
             "total": (ended_s - arrived_s) * 1000,
         }
-        response = _response(found, generator.name, checked, GENERATE if failure else None, timings_ms)
-        yield Done(response, last.usage, last.finish_reason or "stop", checked.marks, failure)
+        response = _response(found, generator.name, ordered, checked, GENERATE if failure else None, timings_ms)
+        yield Done(response, last.usage, last.finish_reason or "stop", checked.marks, failure, ordered.tokens)
+
+    async def _has_judge(self, rerank: AnswerRerank | None) -> bool:
+        """Whether a judge orders the passages. Raises InvalidInput: it was asked for, and there is none."""
+        if (rerank or self._rerank) == "score":
+            return False
+        there_is_one = await self._judge.at_hand()
+        if rerank is not None and not there_is_one:
+            raise InvalidInput(
+                "Passages can be judged by a language model only, and none is loaded; 'score' needs none.",
+                param="rerank",
+            )
+        return there_is_one
+
+    async def _found(
+        self, query: SearchQuery, trace: TraceContext, arrived_s: float, *, wider: bool
+    ) -> SearchResponse:
+        if wider and query.k < MOST_JUDGED:
+            try:
+                return await self._search.search(replace(query, k=MOST_JUDGED), trace=trace, arrived_s=arrived_s)
+            except DependencyDown:
+                # Long lists are not kept; the short one may be in the cache.
+                pass
+        return await self._search.search(query, trace=trace, arrived_s=arrived_s)
 
     def _prompt(self, question: str, passages: tuple[Passage, ...], dialogue: Dialogue) -> Prompt:
         return build_prompt(
@@ -222,6 +227,7 @@ async def _not_answered() -> AsyncGenerator[Piece, None]:
 def _response(
     found: SearchResponse,
     generator: str,
+    ordered: Ordered,
     checked: CheckedAnswer,
     failed_stage: str | None,
     timings_ms: dict[str, float],
@@ -240,4 +246,7 @@ def _response(
         variant=found.variant,
         trace_id=found.trace_id,
         timings_ms=timings_ms,
+        reranked_by="judge" if ordered.by_judge else "score",
+        served_by=found.served_by,
+        cache_age_s=found.cache_age_s,
     )

@@ -20,6 +20,7 @@ async def guarded(
     breaker: CircuitBreaker,
     clock: Clock,
     within_s: float,
+    step: str = "generate",
 ) -> AsyncGenerator[Piece, None]:
     """The pieces, all of them within a time from now, under the writers' breaker. Closing this closes them.
 
@@ -27,15 +28,16 @@ async def guarded(
 
     Args:
         write: begins to write, within the trace that it is given.
+        step: name of the span.
 
     Raises:
         DependencyDown: the breaker is open, or the writer cannot be reached.
         DeadlineExceeded: the time is over. DependencyFailed, Overloaded: the writer's own.
     """
     if not breaker.allow():
-        raise DependencyDown("generator")
+        raise DependencyDown(breaker.name)
     began_s = clock.monotonic_s()
-    with open_span("generate", trace, writer=writer) as hop:
+    with open_span(step, trace, writer=writer) as hop:
         async with aclosing(write(hop.trace or trace)) as pieces:
             try:
                 while True:

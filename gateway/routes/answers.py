@@ -12,18 +12,18 @@ from sse_starlette import ServerSentEvent
 
 from contracts.api import AnswerResponse
 from contracts.errors import InvalidInput
-from gateway.flows.answer import AnswerEvent, Cited, Delta, Done, Retrieved
+from gateway.flows.answer_events import AnswerEvent, Cited, Delta, Done, Retrieved
 from gateway.routes.callers import EventStream, Left, begun, nobody_reads, while_there
 from gateway.routes.context import count_tokens, respond, services_of, trace_of
 from gateway.routes.search import body_schema
-from gateway.routes.search_body import SearchBody, read_search
+from gateway.routes.search_body import AnswerOptions, SearchBody, read_search
 
 router = APIRouter(tags=["answers"])
 
 _EVENT_STREAM = "text/event-stream"
 
 
-class AnswerBody(SearchBody):
+class AnswerBody(AnswerOptions, SearchBody):
     """A question, with a picture where it is about one."""
 
     model_config = ConfigDict(extra="forbid")
@@ -49,7 +49,10 @@ async def answer(request: Request) -> Response:
     if asked.query.words is None:
         raise InvalidInput("A question is needed in 'question'; a picture alone can be searched with.")
     trace = trace_of(request)
-    events = _counted(request, services.answers.answer(asked.query, trace))
+    answered = services.answers.answer(
+        asked.query, trace, rerank=asked.body.rerank, k_is_given=asked.body.k_is_given
+    )
+    events = _counted(request, answered)
     try:
         if not asked.body.stream and _EVENT_STREAM not in request.headers.get("accept", ""):
             return respond(await while_there(request, _whole(events)))
@@ -71,7 +74,8 @@ async def _counted(
     async with aclosing(events):
         async for event in events:
             if isinstance(event, Done):
-                await count_tokens(request, event.usage.prompt_tokens + event.usage.completion_tokens)
+                written = event.usage.prompt_tokens + event.usage.completion_tokens
+                await count_tokens(request, written + event.consulted_tokens)
             yield event
 
 

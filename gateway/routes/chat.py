@@ -66,7 +66,14 @@ def _events(request: Request, asked: ChatRequest) -> AsyncGenerator[ChatEvent, N
     services, trace = services_of(request), trace_of(request)
     if asked.query is None:
         return from_model(services.chat.chat(asked.messages, asked.sampling, trace))
-    answer = services.answers.answer(asked.query, trace, sampling=asked.sampling, dialogue=asked.dialogue)
+    answer = services.answers.answer(
+        asked.query,
+        trace,
+        sampling=asked.sampling,
+        dialogue=asked.dialogue,
+        rerank=asked.options.rerank,
+        k_is_given=asked.options.k_is_given,
+    )
     return from_answer(answer, str(request.base_url))
 
 
@@ -74,7 +81,8 @@ async def _counted(request: Request, events: AsyncGenerator[ChatEvent, None]) ->
     async with aclosing(events):
         async for event in events:
             if isinstance(event, Closing):
-                await count_tokens(request, event.usage.prompt_tokens + event.usage.completion_tokens)
+                written = event.usage.prompt_tokens + event.usage.completion_tokens
+                await count_tokens(request, written + event.consulted_tokens)
             yield event
 
 

@@ -14,7 +14,7 @@ from gateway.core.query import SearchQuery
 from gateway.core.writing import Message, Role, Sampling
 from gateway.routes.context import services_of
 from gateway.routes.json_body import picture_bytes, read_json, validated
-from gateway.routes.search_body import PictureFile, SearchOptions, search_query
+from gateway.routes.search_body import AnswerOptions, PictureFile, search_query
 
 _MODELS = (RETRIEVAL, LLAMA)
 
@@ -95,7 +95,9 @@ class ChatBody(BaseModel):
     return_token_ids: bool | None = Field(
         default=None, description=f"Of '{LLAMA}': the answer's tokens beside it."
     )
-    trireme: SearchOptions | None = Field(default=None, description=f"Of '{RETRIEVAL}': how to search.")
+    trireme: AnswerOptions | None = Field(
+        default=None, description=f"Of '{RETRIEVAL}': how to search, and what orders the passages."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class ChatRequest:
     Args:
         query: what the documents are searched for; None asks the language model alone.
         messages: the whole conversation, for the language model alone.
-        dialogue: what stands around the question, for an answer from the documents.
+        dialogue, options: what stands around the question, and how it is answered from the documents.
     """
 
     model: str
@@ -116,6 +118,7 @@ class ChatRequest:
     query: SearchQuery | None
     messages: tuple[Message, ...]
     dialogue: Dialogue
+    options: AnswerOptions
 
 
 async def read_chat(request: Request) -> ChatRequest:
@@ -128,7 +131,7 @@ async def read_chat(request: Request) -> ChatRequest:
     limits = services_of(request).limits
     body, picture = await read_json(request, lambda data: _parsed(data, limits.chat_chars))
     messages = tuple(Message(_role(each), _text(each)) for each in body.messages)
-    query, dialogue = None, Dialogue()
+    query, dialogue, options = None, Dialogue(), body.trireme or AnswerOptions()
     if body.model == RETRIEVAL:
         question = messages[-1]
         if not question.content.strip():
@@ -136,7 +139,7 @@ async def read_chat(request: Request) -> ChatRequest:
                 "The last message asks nothing; beside a picture, too, it needs words.", param="messages"
             )
         pictures = [PictureFile(picture)] if picture is not None else []
-        query = await search_query(request, body.trireme or SearchOptions(), question.content, pictures)
+        query = await search_query(request, options, question.content, pictures)
         dialogue = _dialogue(messages[:-1])
     return ChatRequest(
         model=body.model,
@@ -147,6 +150,7 @@ async def read_chat(request: Request) -> ChatRequest:
         query=query,
         messages=messages,
         dialogue=dialogue,
+        options=options,
     )
 
 

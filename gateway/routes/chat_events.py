@@ -10,7 +10,7 @@ from contracts.api import SearchHit
 from contracts.tensors import LLAMA
 from gateway.core.citations import Mark
 from gateway.core.writing import FinishReason, Piece, Usage
-from gateway.flows.answer import AnswerEvent, Cited, Delta, Done, Retrieved
+from gateway.flows.answer_events import AnswerEvent, Cited, Delta, Done, Retrieved
 
 Json = dict[str, Any]
 
@@ -45,6 +45,7 @@ class Closing:
         annotations: where `content` cites what, as the protocol has it.
         streamed_annotations: the same for the text as it was streamed.
         extension: what the protocol has no place for.
+        consulted_tokens: what the language model read and wrote beside the answer.
     """
 
     content: str
@@ -53,6 +54,7 @@ class Closing:
     annotations: list[Json]
     streamed_annotations: list[Json]
     extension: Json | None = None
+    consulted_tokens: int = 0
 
 
 ChatEvent = Opening | Words | Closing
@@ -102,6 +104,7 @@ def _closing(done: Done, base_url: str) -> Closing:
         [_annotation(mark, mark.kept, response.documents, base_url) for mark in done.marks],
         [_annotation(mark, mark.written, response.documents, base_url) for mark in done.marks],
         extension,
+        done.consulted_tokens,
     )
 
 

@@ -38,6 +38,14 @@ _FORM_SCHEMA: dict[str, Any] = {
 }
 
 
+def _form_schema(kind: type[SearchBody]) -> dict[str, Any]:
+    """A form has the fields that all searches have, and those of its own kind."""
+    own = {
+        name: each for name, each in schema_of(kind)["properties"].items() if name not in SearchBody.model_fields
+    }
+    return {**_FORM_SCHEMA, "properties": {**_FORM_SCHEMA["properties"], **own}}
+
+
 class BatchBody(BaseModel):
     """Several searches at once."""
 
@@ -62,7 +70,7 @@ def body_schema(kind: type[SearchBody]) -> dict[str, Any]:
             "required": True,
             "content": {
                 "application/json": {"schema": schema_of(kind)},
-                "multipart/form-data": {"schema": _FORM_SCHEMA},
+                "multipart/form-data": {"schema": _form_schema(kind)},
             },
         },
     }

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 
+from contracts.api import AnswerRerank
 from contracts.errors import InvalidInput, Overloaded, PayloadTooLarge, UnsupportedMedia
 from contracts.joint import Weights
 from contracts.search import MAX_K, Filter
+from gateway.core.judging import MOST_JUDGED
 from gateway.core.query import QueryPicture, SearchQuery, normalised
 from gateway.routes.context import caller_of, services_of
 from gateway.routes.experiment_headers import caller_from
@@ -69,6 +71,28 @@ class SearchOptions(BaseModel):
     tier: Annotated[str, Field(max_length=64)] | None = Field(
         default=None, description=f"Traffic tier; instead of the header {TIER_HEADER}."
     )
+
+
+class AnswerOptions(SearchOptions):
+    """What an answer is told beside its question."""
+
+    k: int = Field(
+        default=10,
+        ge=1,
+        le=MAX_K,
+        description=f"Documents to draw from; where a judge orders them and this is absent, {MOST_JUDGED}.",
+    )
+    rerank: AnswerRerank | None = Field(
+        default=None,
+        description="What orders the passages before the generator reads the first of them: `score`, the exact "
+        "joint score, or `judge`, the language model, asked once for all of them. By default as the gateway is "
+        "set.",
+    )
+
+    @property
+    def k_is_given(self) -> bool:
+        """Whether the request says how many documents to draw from."""
+        return "k" in self.model_fields_set
 
 
 class WeightedPicture(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import msgspec
@@ -226,6 +227,25 @@ def test_a_streamed_answer_comes_as_typed_events_and_unknown_ones_are_left_out()
     assert [type(event) for event in events] == [AnswerDocuments, AnswerDelta, AnswerDelta, AnswerDone]
     assert "".join(event.text for event in events if isinstance(event, AnswerDelta)) == "Ten a day."
     assert events[-1] == AnswerDone(ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [({}, {}), ({"k": 5, "rerank": "judge"}, {"k": 5, "rerank": "judge"})],
+)
+def test_a_question_says_what_it_is_told_and_leaves_the_rest_to_the_gateway(
+    given: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    bodies: list[Any] = []
+
+    def gateway(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        done = f"event: done\ndata: {msgspec.json.encode(ANSWER).decode()}\n\n"
+        return httpx.Response(200, text=done) if "stream" in bodies[-1] else answering(ANSWER)(request)
+
+    client(gateway).answer("mites", **given)
+    list(client(gateway).stream_answer("mites", **given))
+    assert bodies == [{"query": "mites", **sent}, {"query": "mites", **sent, "stream": True}]
 
 
 def test_a_stream_that_breaks_off_is_an_error() -> None:

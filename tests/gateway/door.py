@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from contracts.errors import Overloaded
 from contracts.joint import Weights
+from gateway.answering import open_answers
 from gateway.app import create_app
 from gateway.clients.generators import ExtractiveGenerator, GeneratorChoice, LoadedModels
 from gateway.clients.llama import LlamaGenerator, ModelStream
@@ -21,7 +22,6 @@ from gateway.core.links import Links
 from gateway.core.quota import LocalQuotas
 from gateway.core.readiness import Readiness
 from gateway.core.signing import UrlSigner
-from gateway.flows.answer import AnswerFlow
 from gateway.flows.chat import ChatFlow
 from gateway.flows.dead_letters import DeadLetters
 from gateway.flows.documents import Documents
@@ -136,13 +136,15 @@ class Door:
             pictures=pictures,
             readiness=self._readiness,
             models=self._models,
-            answers=AnswerFlow(
+            answers=open_answers(
                 self.search.flow,
                 generators,
                 count_tokens=self.encoder.token_count,
                 breaker=breaker,
                 meter=PrometheusMeter(self.metrics),
                 clock=self.clock,
+                rerank=self.settings.answer_rerank,
+                judge_s=self.settings.judge_budget_ms / 1000,
             ),
             chat=ChatFlow(generators, breaker=breaker, clock=self.clock),
             embeddings=EmbeddingsFlow(self.encoder, pictures),

@@ -6,16 +6,19 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from contracts.api import Coverage, SearchHit, SearchResponse
-from contracts.errors import DependencyDown, Overloaded, PayloadTooLarge, TriremeError
+from contracts.api import AnswerRerank, Coverage, SearchHit, SearchResponse
+from contracts.errors import DependencyDown, InvalidInput, Overloaded, PayloadTooLarge, TriremeError
 from contracts.trace import TraceContext
 from gateway.core.prompt import ALONE, NOT_ANSWERED, Dialogue, Prompt
 from gateway.core.query import SearchQuery
 from gateway.core.writing import Message, Piece, Sampling, Usage
-from gateway.flows.answer import AnswerEvent, AnswerFlow, Cited, Delta, Done, Retrieved
+from gateway.flows.answer import AnswerFlow
+from gateway.flows.answer_events import AnswerEvent, Cited, Delta, Done, Retrieved
+from gateway.flows.judge import Judge
 from runtime.breaker import CircuitBreaker
 from tests.gateway.core.answering import hit
 from tests.gateway.fakes import TRACE
+from tests.gateway.replying import CountingAnswerMeter, Replier, consultant
 from tests.gateway.virtual_time import run, running_loop
 
 HITS = [hit(1, "Pumps need oil every month."), hit(2, "A violin has four strings.")]
@@ -23,16 +26,19 @@ HITS = [hit(1, "Pumps need oil every month."), hit(2, "A violin has four strings
 
 @dataclass
 class FixedSearch:
-    """Finds these hits, or fails."""
+    """Finds these hits, or fails for more than `keeps_k` of them."""
 
     hits: list[SearchHit] = field(default_factory=lambda: HITS)
     degraded: list[str] = field(default_factory=list)
     failure: TriremeError | None = None
+    wanted_k: list[int] = field(default_factory=list)
+    keeps_k: int = 0
 
     async def search(
         self, query: SearchQuery, *, trace: TraceContext, arrived_s: float | None = None
     ) -> SearchResponse:
-        if self.failure:
+        self.wanted_k.append(query.k)
+        if self.failure and query.k > self.keeps_k:
             raise self.failure
         return SearchResponse(
             hits=self.hits,
@@ -74,33 +80,40 @@ class Writer:
         return self
 
 
-@dataclass
-class DropCounter:
-    dropped: int = 0
-
-    def citations_dropped(self, count: int) -> None:
-        self.dropped += count
-
-
 def ask(
-    writer: Writer, search: FixedSearch | None = None, times: int = 1, dialogue: Dialogue = ALONE
+    writer: Writer,
+    search: FixedSearch | None = None,
+    times: int = 1,
+    dialogue: Dialogue = ALONE,
+    referee: Replier | None = None,
+    rerank: AnswerRerank | None = None,
+    by_default: AnswerRerank = "score",
+    k_is_given: bool = True,
 ) -> list[AnswerEvent]:
     """Events of the last of `times` questions, in virtual time."""
 
     async def work() -> list[AnswerEvent]:
         clock = running_loop().clock()
+        meter = CountingAnswerMeter()
         flow = AnswerFlow(
             search or FixedSearch(),
             writer,
             count_tokens=lambda text: len(text.split()),
             breaker=CircuitBreaker("generator", failures=2, reset_s=10.0, clock=clock.monotonic_s),
-            meter=DropCounter(),
+            meter=meter,
             clock=clock,
+            judge=Judge(
+                consultant(referee or Replier(loaded=False), clock),
+                count_tokens=lambda text: len(text.split()),
+                meter=meter,
+            ),
+            rerank=by_default,
         )
         events: list[AnswerEvent] = []
         for _ in range(times):
             query = SearchQuery(words="how many strings")
-            events = [event async for event in flow.answer(query, TRACE, dialogue=dialogue)]
+            answer = flow.answer(query, TRACE, dialogue=dialogue, rerank=rerank, k_is_given=k_is_given)
+            events = [event async for event in answer]
         return events
 
     return run(work())
@@ -211,3 +224,70 @@ def test_a_search_without_one_half_makes_a_degraded_answer_whose_writing_went_we
 def test_a_failing_search_is_an_error_before_anything_is_sent() -> None:
     with pytest.raises(DependencyDown):
         ask(Writer(["x"]), FixedSearch(failure=DependencyDown("kafka")))
+
+
+def test_by_default_the_writer_reads_in_the_order_of_the_scores_and_no_judge_is_asked() -> None:
+    writer, referee = Writer(["A violin has four strings. [2]"]), Replier("[2] > [1]")
+    response = done(ask(writer, referee=referee)).response
+    assert [passage.n for passage in writer.prompts[0].passages] == [1, 2]
+    assert (referee.asked, response.reranked_by) == ([], "score")
+
+
+def test_a_judge_moves_passages_in_the_prompt_and_no_document() -> None:
+    writer = Writer(["A violin has four strings. [2]"])
+    events = ask(writer, referee=Replier("[2] > [1]"), rerank="judge")
+    assert [type(event) for event in events] == [Retrieved, Delta, Cited, Done]
+    assert [passage.n for passage in writer.prompts[0].passages] == [2, 1]
+    whole = done(events)
+    assert (whole.response.documents, whole.response.reranked_by) == (HITS, "judge")
+    assert [citation.n for citation in whole.response.citations] == [2]
+    assert (whole.usage, whole.consulted_tokens) == (Usage(7, 1), 42)
+    assert whole.response.timings_ms["rerank"] == pytest.approx(100)
+    assert whole.response.timings_ms["generate"] == pytest.approx(100)
+
+
+def test_a_judge_brings_what_the_scores_had_put_behind_the_last_passage_that_is_read() -> None:
+    many = [hit(rank, f"Passage number {rank} speaks of pumps.") for rank in range(1, 25)]
+    writer = Writer(["Passage number 24 speaks of pumps. [24]"])
+    response = done(ask(writer, FixedSearch(hits=many), referee=Replier("[24]"), rerank="judge")).response
+    assert [passage.n for passage in writer.prompts[0].passages] == [24, *range(1, 8)]
+    assert [citation.doc_id for citation in response.citations] == ["doc-24"]
+
+
+@pytest.mark.parametrize(("k_is_given", "wanted"), [(True, [10]), (False, [24])])
+def test_a_judge_chooses_from_more_documents_unless_the_question_says_how_many(
+    k_is_given: bool, wanted: list[int]
+) -> None:
+    search = FixedSearch()
+    ask(Writer(["x"]), search, referee=Replier("[2]"), rerank="judge", k_is_given=k_is_given)
+    assert search.wanted_k == wanted
+
+
+def test_a_short_list_that_is_kept_will_do_for_a_judge_while_the_index_is_away() -> None:
+    search = FixedSearch(failure=DependencyDown("kafka"), keeps_k=10)
+    events = ask(Writer(["x"]), search, referee=Replier("[2]"), rerank="judge", k_is_given=False)
+    assert done(events).response.documents == HITS
+
+
+def test_asking_for_a_judge_without_a_language_model_is_refused_before_the_search() -> None:
+    search = FixedSearch()
+    with pytest.raises(InvalidInput, match="language model") as refused:
+        ask(Writer(["x"]), search, rerank="judge")
+    assert (refused.value.param, search.wanted_k) == ("rerank", [])
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_gateway_set_to_judge_does_so_while_there_is_a_language_model(loaded: bool) -> None:
+    referee = Replier("[2] > [1]", loaded=loaded)
+    response = done(ask(Writer(["x"]), referee=referee, by_default="judge")).response
+    assert response.reranked_by == ("judge" if loaded else "score")
+    asked_for_score = done(ask(Writer(["x"]), referee=referee, by_default="judge", rerank="score")).response
+    assert asked_for_score.reranked_by == "score"
+
+
+def test_where_the_judge_fails_the_answer_is_written_in_the_order_of_the_scores() -> None:
+    writer = Writer(["A violin has four strings. [2]"])
+    referee = Replier(failure=DependencyDown("triton"))
+    response = done(ask(writer, referee=referee, rerank="judge")).response
+    assert (response.reranked_by, response.degraded, response.found) == ("score", False, True)
+    assert [passage.n for passage in writer.prompts[0].passages] == [1, 2]

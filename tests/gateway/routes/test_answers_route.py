@@ -8,6 +8,7 @@ import pytest
 
 from contracts.errors import DependencyDown
 from tests.gateway.door import Door
+from tests.gateway.echo_llama import EchoLlama, messages_of
 from tests.gateway.routes.test_search_route import assert_problem, png
 
 QUESTION = "a violin has how many strings"
@@ -117,3 +118,21 @@ async def test_a_question_that_cannot_be_is_refused(body: dict[str, object]) -> 
 
 async def test_a_question_of_a_megabyte_is_refused() -> None:
     assert_problem(await post(Door(), {"question": "why " * 250_000}), 413, "payload_too_large")
+
+
+async def test_a_judge_without_a_language_model_is_a_problem_that_names_the_field() -> None:
+    problem = await post(Door(), {"question": QUESTION, "rerank": "judge"})
+    assert_problem(problem, 422, "invalid_input")
+    assert "language model" in problem.json()["detail"]
+    assert_problem(await post(Door(), {"question": QUESTION, "rerank": "coin"}), 422, "invalid_input")
+
+
+async def test_a_judge_that_says_something_else_leaves_the_order_of_the_scores() -> None:
+    door = Door(models=EchoLlama())
+    body = (await post(door, {"question": QUESTION, "rerank": "judge"})).json()
+    judge, writer = door.models.asked  # type: ignore[attr-defined]
+    assert "Untrusted passages:" in messages_of(judge)[-1]["content"]
+    assert messages_of(writer)[-1]["content"].startswith("Passages:")
+    assert (body["generator"], body["reranked_by"]) == ("llama", "score")
+    counted = door.metrics.registry.get_sample_value("trireme_answer_judgements_total", {"outcome": "unreadable"})
+    assert counted == 1

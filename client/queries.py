@@ -1,0 +1,48 @@
+"""Bodies of requests that search or ask."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from contracts.api import AnswerRerank
+from contracts.joint import Weights
+from contracts.search import Filter
+
+
+def query_body(
+    query: str | None,
+    image: bytes | Sequence[bytes] | None,
+    k: int | None,
+    weights: Weights | None,
+    filter: Filter | None,
+) -> dict[str, Any]:
+    """A search; what is None is left to the gateway."""
+    body: dict[str, Any] = {} if k is None else {"k": k}
+    if query is not None:
+        body["query"] = query
+    if isinstance(image, bytes):
+        body["image"] = base64.b64encode(image).decode()
+    elif image:
+        body["images"] = [base64.b64encode(each).decode() for each in image]
+    if weights is not None:
+        body["weights"] = msgspec.to_builtins(weights)
+    if filter is not None:
+        body["filter"] = {k: v for k, v in msgspec.to_builtins(filter).items() if v is not None}
+    return body
+
+
+def question_body(
+    query: str,
+    image: bytes | None,
+    k: int | None,
+    weights: Weights | None,
+    filter: Filter | None,
+    rerank: AnswerRerank | None,
+) -> dict[str, Any]:
+    """A question; what is None is left to the gateway."""
+    body = query_body(query, image, k, weights, filter)
+    return body | ({} if rerank is None else {"rerank": rerank})
