@@ -83,7 +83,7 @@ async def _redis(closing: contextlib.AsyncExitStack, folder: Path, log: Log) -> 
 async def _until_ready(spec: ProcessSpec) -> None:
     async with asyncio.timeout(spec.ready_timeout_s):
         assert spec.ready is not None
-        while not await spec.ready():
+        while not await spec.ready():  # noqa: ASYNC110 - a server tells nobody that it is up
             await asyncio.sleep(_LOOK_S)
 
 

@@ -79,8 +79,8 @@ class Outcome:
 
 
 async def ask(url: str, log: Log, requests: int, seed: int, *, in_real_time: bool) -> Outcome:
-    """Ask a log of the cache at `url`: each request at its own time, or as soon as the one before is answered, with a
-    clock that goes by the log."""
+    """Ask a log of the cache at `url`: each request at its own time, or as soon as the one before is answered,
+    with a clock that goes by the log."""
     outcome = Outcome(log)
     stored: dict[int, float] = {}
     began = time.monotonic()
