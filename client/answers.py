@@ -14,12 +14,13 @@ from contracts.errors import BadMessage, DependencyDown
 
 @dataclass(frozen=True, slots=True)
 class AnswerDocuments:
-    """First: what the answer will be drawn from, and which generator writes it."""
+    """First: what the answer will be drawn from, what it was searched for with, and which generator writes it."""
 
     documents: list[SearchHit]
     generator: str
     coverage: Coverage
     served_by: ServedBy
+    searched_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from client.answers import AnswerEvent, read_events
 from client.changes import Changed, read_changes
 from client.experiments import ExperimentCalls
 from client.problems import error_of, transport_errors
-from client.queries import query_body, question_body
+from client.queries import Turn, query_body, question_body
 from contracts.api import AnswerRerank, AnswerResponse, DocumentList, DocumentView, SearchResponse
 from contracts.errors import BadMessage, DeadlineExceeded, NotFound
 from contracts.joint import Weights
@@ -106,14 +106,16 @@ class TriremeClient:
         weights: Weights | None = None,
         filter: Filter | None = None,
         rerank: AnswerRerank | None = None,
+        conversation: Sequence[Turn] = (),
     ) -> AnswerResponse:
         """An answer with citations, all at once.
 
         Args:
             k: documents to draw from; None leaves it to the gateway.
             rerank: what orders them before the first are read; None leaves it to the gateway.
+            conversation: what was said before, oldest first.
         """
-        body = question_body(query, image, k, weights, filter, rerank)
+        body = question_body(query, image, k, weights, filter, rerank, conversation)
         return self._call(AnswerResponse, "POST", "/v1/answer", json=body)
 
     def stream_answer(
@@ -124,9 +126,10 @@ class TriremeClient:
         k: int | None = None,
         filter: Filter | None = None,
         rerank: AnswerRerank | None = None,
+        conversation: Sequence[Turn] = (),
     ) -> Iterator[AnswerEvent]:
         """The same answer piece by piece: documents first, then text as it is written, the whole at the end."""
-        body = {**question_body(query, image, k, None, filter, rerank), "stream": True}
+        body = {**question_body(query, image, k, None, filter, rerank, conversation), "stream": True}
         with (
             transport_errors(),
             self._http.stream(

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import msgspec
 
 from contracts.api import AnswerRerank
 from contracts.joint import Weights
 from contracts.search import Filter
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one of the two said before a question."""
+
+    role: Literal["user", "assistant"]
+    content: str
 
 
 def query_body(
@@ -42,7 +51,12 @@ def question_body(
     weights: Weights | None,
     filter: Filter | None,
     rerank: AnswerRerank | None,
+    conversation: Sequence[Turn],
 ) -> dict[str, Any]:
     """A question; what is None is left to the gateway."""
     body = query_body(query, image, k, weights, filter)
-    return body | ({} if rerank is None else {"rerank": rerank})
+    if rerank is not None:
+        body["rerank"] = rerank
+    if conversation:
+        body["conversation"] = [{"role": turn.role, "content": turn.content} for turn in conversation]
+    return body

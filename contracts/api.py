@@ -131,6 +131,8 @@ class AnswerResponse:
         found: False when the documents do not hold an answer.
         citations_dropped: citations left out because their quote is not in the source.
         reranked_by: what ordered the passages that the generator was given; "score" also where the judge failed.
+        searched_for: the question that the documents were found with: a follow-up made whole by the conversation,
+            else as it was asked.
         served_by, cache_age_s: of the search; see `SearchResponse`.
     """
 
@@ -147,6 +149,7 @@ class AnswerResponse:
     trace_id: str
     timings_ms: dict[str, float]
     reranked_by: AnswerRerank = "score"
+    searched_for: str = ""
     served_by: ServedBy = "index"
     cache_age_s: float | None = None
 

@@ -127,6 +127,13 @@ ANSWER_JUDGEMENTS = MetricSpec(
     "Passages put to the language model as judge: whole, in_part; unreadable and failed, which leave their order.",
     ("outcome",),
 )
+ANSWER_FOLLOW_UPS = MetricSpec(
+    "trireme_answer_follow_ups",
+    "counter",
+    "Follow-up questions put to the language model to be made whole: rewritten, unchanged; unreadable and failed, "
+    "which are searched for as they were asked.",
+    ("outcome",),
+)
 RECORDS = MetricSpec(
     "trireme_worker_records",
     "counter",

@@ -1,4 +1,4 @@
-"""Puts answers together: the search, what writes, what judges."""
+"""Puts answers together: the search, what makes questions whole, what writes, what judges."""
 
 from collections.abc import Callable
 
@@ -7,6 +7,7 @@ from gateway.clients.generators import GeneratorChoice
 from gateway.clients.meter import PrometheusMeter
 from gateway.core.clock import Clock
 from gateway.flows.answer import AnswerFlow
+from gateway.flows.condense import Condenser
 from gateway.flows.consulting import Consultant
 from gateway.flows.judge import Judge
 from gateway.flows.ports import Search
@@ -23,6 +24,7 @@ def open_answers(
     clock: Clock,
     rerank: AnswerRerank,
     judge_s: float,
+    condense_s: float,
 ) -> AnswerFlow:
     """Answers over a search and the generators.
 
@@ -30,6 +32,7 @@ def open_answers(
         breaker: of whatever writes; the judge has one of its own.
         rerank: what orders passages where a question does not say.
         judge_s: longest wait for the judge.
+        condense_s: longest wait for a follow-up question to be made whole.
     """
 
     def consultant(role: str, within_s: float) -> Consultant:
@@ -43,6 +46,7 @@ def open_answers(
         breaker=breaker,
         meter=meter,
         clock=clock,
+        condenser=Condenser(consultant("condense", condense_s), count_tokens=count_tokens, meter=meter),
         judge=Judge(consultant("judge", judge_s), count_tokens=count_tokens, meter=meter),
         rerank=rerank,
     )

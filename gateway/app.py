@@ -221,6 +221,7 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
                 clock=clock,
                 rerank=settings.answer_rerank,
                 judge_s=settings.judge_budget_ms / 1000,
+                condense_s=settings.condense_budget_ms / 1000,
             ),
             chat=ChatFlow(generators, breaker=breaker, clock=clock),
             embeddings=EmbeddingsFlow(encoders.first, first_pictures),

@@ -39,6 +39,7 @@ class GatewaySettings(ProcessSettings):
         answer_rerank: what orders an answer's passages where a question does not say; "judge" is "score" while no
             language model is loaded.
         judge_budget_ms: longest wait for a judge.
+        condense_budget_ms: longest wait for a follow-up question to be made whole by the language model.
         link_secret: secret of the short-lived links and of impression ids, at least 16 characters; made at start
             when empty.
         feedback_s: how long feedback on a response is taken.
@@ -86,6 +87,7 @@ class GatewaySettings(ProcessSettings):
 
     answer_rerank: AnswerRerank = "score"
     judge_budget_ms: float = Field(default=8000, gt=0)
+    condense_budget_ms: float = Field(default=4000, gt=0)
 
     link_secret: str = ""
     feedback_s: int = Field(default=86_400, ge=60, le=604_800)

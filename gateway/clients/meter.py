@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contracts.metrics import (
     ADMISSION_LIMIT,
     ADMISSION_REFUSED,
+    ANSWER_FOLLOW_UPS,
     ANSWER_JUDGEMENTS,
     BREAKER_STATE,
     CITATIONS_DROPPED,
@@ -31,6 +32,7 @@ class PrometheusMeter:
         self._refused = metrics.counter(ADMISSION_REFUSED)
         self._citations_dropped = metrics.counter(CITATIONS_DROPPED)
         self._judgements = metrics.counter(ANSWER_JUDGEMENTS)
+        self._follow_ups = metrics.counter(ANSWER_FOLLOW_UPS)
 
     def answered(self, served_by: str, total_ms: float, timings_ms: Mapping[str, float]) -> None:
         """A search was answered, or failed (`served_by` "error")."""
@@ -58,6 +60,10 @@ class PrometheusMeter:
     def citations_dropped(self, count: int) -> None:
         """Citations were left out because their quote is not in the source."""
         self._citations_dropped.inc(count)
+
+    def condensed(self, outcome: str) -> None:
+        """A follow-up question was put to the language model."""
+        self._follow_ups.labels(outcome).inc()
 
     def judged(self, outcome: str) -> None:
         """Passages were put to the judge."""

@@ -25,6 +25,7 @@ from gateway.core.prompt import ALONE, NOT_ANSWERED, Dialogue, Passage, Prompt, 
 from gateway.core.query import SearchQuery
 from gateway.core.writing import GREEDY, Piece, Sampling
 from gateway.flows.answer_events import AnswerEvent, Cited, Delta, Done, Retrieved
+from gateway.flows.condense import Condenser
 from gateway.flows.judge import Judge, Ordered
 from gateway.flows.ports import Search
 from gateway.flows.writing import guarded
@@ -97,6 +98,7 @@ class AnswerFlow:
         breaker: CircuitBreaker,
         meter: AnswerMeter,
         clock: Clock,
+        condenser: Condenser,
         judge: Judge,
         rerank: AnswerRerank = "score",
     ) -> None:
@@ -106,6 +108,7 @@ class AnswerFlow:
         self._breaker = breaker
         self._meter = meter
         self._clock = clock
+        self._condenser = condenser
         self._judge = judge
         self._rerank = rerank
 
@@ -122,7 +125,8 @@ class AnswerFlow:
         """Events in the order `Retrieved`, `Delta`..., `Cited`, `Done`.
 
         Args:
-            dialogue: what was said before, for the generator; it is not searched with.
+            dialogue: what was said before: the generator reads it, and the question is made whole with it before
+                documents are searched for.
             rerank: what orders the passages; None leaves it to the gateway.
             k_is_given: False lets a judge choose from more documents than `query.k`.
 
@@ -132,21 +136,26 @@ class AnswerFlow:
         """
         arrived_s = self._clock.monotonic_s()
         by_judge = await self._has_judge(rerank)
-        found = await self._found(query, trace, arrived_s, wider=by_judge and not k_is_given)
+        standalone = await self._condenser.standalone(query.words, dialogue.turns, trace)
+        asked, searched_for = query.words or "", standalone.words or ""
+        # A search has its whole budget, however long it took to know what to search for.
+        condensed_s = self._clock.monotonic_s()
+        query = replace(query, words=standalone.words)
+        found = await self._found(query, trace, condensed_s, wider=by_judge and not k_is_given)
         searched_s = self._clock.monotonic_s()
         generator = await self._generators.choose()
-        yield Retrieved(found, generator.name)
+        yield Retrieved(found, generator.name, searched_for)
 
         ordered = Ordered(passages_of(found.hits), by_judge=False)
         if by_judge:
-            ordered = await self._judge.order(query.words or "", ordered.passages, trace)
+            ordered = await self._judge.order(searched_for, ordered.passages, trace)
         ranked_s = self._clock.monotonic_s()
         passages = ordered.passages[:_MAX_PASSAGES]
         parts: list[str] = []
         last = Piece("")
         first_s: float | None = None
         failure: TriremeError | None = None
-        prompt = self._prompt(query.words or "", passages, dialogue)
+        prompt = self._prompt(asked, passages, dialogue)
         try:
             async with aclosing(self._pieces(generator, prompt, sampling, trace)) as pieces:
                 async for piece in pieces:
@@ -168,14 +177,17 @@ class AnswerFlow:
 
         ended_s = self._clock.monotonic_s()
         timings_ms = found.timings_ms | {
-            "search": (searched_s - arrived_s) * 1000,
+            "condense": (condensed_s - arrived_s) * 1000,
+            "search": (searched_s - condensed_s) * 1000,
             "rerank": (ranked_s - searched_s) * 1000,
             "first_word": ((first_s or ended_s) - searched_s) * 1000,
             "generate": (ended_s - ranked_s) * 1000,
             "total": (ended_s - arrived_s) * 1000,
         }
-        response = _response(found, generator.name, ordered, checked, GENERATE if failure else None, timings_ms)
-        yield Done(response, last.usage, last.finish_reason or "stop", checked.marks, failure, ordered.tokens)
+        failed_stage = GENERATE if failure else None
+        response = _response(found, searched_for, generator.name, ordered, checked, failed_stage, timings_ms)
+        consulted = standalone.tokens + ordered.tokens
+        yield Done(response, last.usage, last.finish_reason or "stop", checked.marks, failure, consulted)
 
     async def _has_judge(self, rerank: AnswerRerank | None) -> bool:
         """Whether a judge orders the passages. Raises InvalidInput: it was asked for, and there is none."""
@@ -226,6 +238,7 @@ async def _not_answered() -> AsyncGenerator[Piece, None]:
 
 def _response(
     found: SearchResponse,
+    searched_for: str,
     generator: str,
     ordered: Ordered,
     checked: CheckedAnswer,
@@ -247,6 +260,7 @@ def _response(
         trace_id=found.trace_id,
         timings_ms=timings_ms,
         reranked_by="judge" if ordered.by_judge else "score",
+        searched_for=searched_for,
         served_by=found.served_by,
         cache_age_s=found.cache_age_s,
     )

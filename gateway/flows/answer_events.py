@@ -10,10 +10,15 @@ from gateway.core.writing import FinishReason, Usage
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """First event: the documents that the answer will be drawn from, in the order of the search."""
+    """First event: the documents that the answer will be drawn from, in the order of the search.
+
+    Args:
+        searched_for: the question that they were found with.
+    """
 
     found: SearchResponse
     generator: str
+    searched_for: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,8 @@ class Done:
         marks: the places of the markers that held.
         usage: of the generator.
         failure: why the generator broke off, None when it did not.
-        consulted_tokens: what the language model read and wrote beside the answer, as a judge.
+        consulted_tokens: what the language model read and wrote beside the answer: to make the question whole, and
+            as a judge.
     """
 
     response: AnswerResponse

@@ -81,8 +81,11 @@ async def from_answer(events: AsyncGenerator[AnswerEvent, None], base_url: str) 
     async with aclosing(events):
         async for event in events:
             match event:
-                case Retrieved(found, generator):
-                    yield Opening(generator, {"documents": found.hits, "generator": generator})
+                case Retrieved(found, generator, searched_for):
+                    yield Opening(
+                        generator,
+                        {"documents": found.hits, "generator": generator, "searched_for": searched_for},
+                    )
                 case Delta(text):
                     yield Words(text)
                 case Cited():

@@ -22,6 +22,8 @@ from gateway.services import Limits, Services
 
 MAX_PICTURES = 8
 TIER_HEADER = "X-Traffic-Tier"
+# What a form holds as JSON.
+_JSON_FIELDS = frozenset({"weights", "filter", "conversation"})
 
 Weight = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
 LexicalWeight = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
@@ -217,7 +219,7 @@ async def _from_form(request: Request, kind: type[B]) -> tuple[B, list[PictureFi
             elif name in {"image", "images"}:
                 raise InvalidInput("In a form pictures are sent as files in the field 'image'.")
             else:
-                values[name] = _json(name, value) if name in {"weights", "filter"} else value
+                values[name] = _json(name, value) if name in _JSON_FIELDS else value
     return validated(kind, values), pictures
 
 

@@ -14,6 +14,7 @@ import pytest
 from client.answers import AnswerDelta, AnswerDocuments, AnswerDone
 from client.changes import read_changes
 from client.client import TriremeClient
+from client.queries import Turn
 from contracts import errors
 from contracts.api import AnswerResponse, Coverage, DocumentView, Problem, SearchResponse
 from contracts.joint import Weights
@@ -231,7 +232,11 @@ def test_a_streamed_answer_comes_as_typed_events_and_unknown_ones_are_left_out()
 
 @pytest.mark.parametrize(
     ("given", "sent"),
-    [({}, {}), ({"k": 5, "rerank": "judge"}, {"k": 5, "rerank": "judge"})],
+    [
+        ({}, {}),
+        ({"k": 5, "rerank": "judge"}, {"k": 5, "rerank": "judge"}),
+        ({"conversation": [Turn("user", "Bees?")]}, {"conversation": [{"role": "user", "content": "Bees?"}]}),
+    ],
 )
 def test_a_question_says_what_it_is_told_and_leaves_the_rest_to_the_gateway(
     given: dict[str, Any], sent: dict[str, Any]

@@ -145,6 +145,7 @@ class Door:
                 clock=self.clock,
                 rerank=self.settings.answer_rerank,
                 judge_s=self.settings.judge_budget_ms / 1000,
+                condense_s=self.settings.condense_budget_ms / 1000,
             ),
             chat=ChatFlow(generators, breaker=breaker, clock=self.clock),
             embeddings=EmbeddingsFlow(self.encoder, pictures),

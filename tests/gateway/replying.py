@@ -48,10 +48,14 @@ class CountingAnswerMeter:
 
     dropped: int = 0
     judgements: list[str] = field(default_factory=list)
+    follow_ups: list[str] = field(default_factory=list)
     breakers: dict[str, str] = field(default_factory=dict)
 
     def citations_dropped(self, count: int) -> None:
         self.dropped += count
+
+    def condensed(self, outcome: str) -> None:
+        self.follow_ups.append(outcome)
 
     def judged(self, outcome: str) -> None:
         self.judgements.append(outcome)

@@ -19,10 +19,13 @@ import pytest
 from tokenizers import Tokenizer
 
 from client.answers import AnswerDelta, AnswerDone
+from client.queries import Turn
 from contracts.search import Filter
 from contracts.tensors import LLAMA
+from gateway.core.condensing import REPLY_TOKENS, condense_messages, condensed
 from gateway.core.judging import judge_messages, judged, most_reply_tokens
 from gateway.core.prompt import as_messages, build_prompt, passages_of
+from gateway.core.writing import Message
 from runtime.span_files import read_spans
 from stack.home import CHECKOUT
 from stack.layout import TRITON
@@ -195,6 +198,37 @@ def test_a_judge_is_asked_what_transformers_would_be_asked_and_read_as_strictly(
     assert (response.reranked_by, int(asked.attributes["tokens"])) == ("score", most_reply_tokens(found))
     assert response.timings_ms["rerank"] > 0
     assert (response.generator, response.degraded) == (LLAMA, False)
+
+
+async def test_a_follow_up_is_made_whole_by_what_transformers_would_say_and_searched_for(
+    served: LlamaStack, client: openai.AsyncOpenAI
+) -> None:
+    turns = (Message("user", "How many strings has a violin?"), Message("assistant", "It has four."))
+    only = Filter(collections=(COLLECTION,))
+    conversation = [Turn("user", turns[0].content), Turn("assistant", turns[1].content)]
+    response = served.stack.client.answer("And a cello?", filter=only, conversation=conversation)
+    messages = condense_messages("And a cello?", turns, budget_tokens=1000, count=len)
+    reply = served.text(served.transformers(json.loads(msgspec.json.encode(messages))))
+    # Seeded weights say anything: on one line it is what was searched for, else the question is. What they write after
+    # the first bytes that are no text is left out of the comparison.
+    whole = condensed(reply)
+    assert response.searched_for == "And a cello?" or (whole and response.searched_for.startswith(whole[:20]))
+    traces = served.stack.home.traces
+    until(lambda: any(s.name.startswith("POST ") for s in read_spans(traces, response.trace_id)), "its trace")
+    (asked,) = [span for span in read_spans(traces, response.trace_id) if span.name == "condense"]
+    assert 0 < int(asked.attributes["tokens"]) <= REPLY_TOKENS
+    assert response.timings_ms["condense"] > 0
+    assert (response.generator, response.degraded) == (LLAMA, False)
+    chat = await client.chat.completions.create(
+        model="trireme",
+        messages=[
+            {"role": "user", "content": turns[0].content},
+            {"role": "assistant", "content": turns[1].content},
+            {"role": "user", "content": "And a cello?"},
+        ],
+        extra_body={"trireme": {"filter": {"collections": [COLLECTION]}}},
+    )
+    assert (chat.model_extra or {})["trireme"]["searched_for"] == response.searched_for
 
 
 async def test_the_same_question_as_a_chat_with_the_documents_is_the_same_answer(

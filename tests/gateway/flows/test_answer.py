@@ -14,6 +14,7 @@ from gateway.core.query import SearchQuery
 from gateway.core.writing import Message, Piece, Sampling, Usage
 from gateway.flows.answer import AnswerFlow
 from gateway.flows.answer_events import AnswerEvent, Cited, Delta, Done, Retrieved
+from gateway.flows.condense import Condenser
 from gateway.flows.judge import Judge
 from runtime.breaker import CircuitBreaker
 from tests.gateway.core.answering import hit
@@ -21,6 +22,7 @@ from tests.gateway.fakes import TRACE
 from tests.gateway.replying import CountingAnswerMeter, Replier, consultant
 from tests.gateway.virtual_time import run, running_loop
 
+TURNS = (Message("user", "What is a violin?"), Message("assistant", "An instrument."))
 HITS = [hit(1, "Pumps need oil every month."), hit(2, "A violin has four strings.")]
 
 
@@ -32,12 +34,16 @@ class FixedSearch:
     degraded: list[str] = field(default_factory=list)
     failure: TriremeError | None = None
     wanted_k: list[int] = field(default_factory=list)
+    wanted: list[str | None] = field(default_factory=list)
+    arrived_s: list[float | None] = field(default_factory=list)
     keeps_k: int = 0
 
     async def search(
         self, query: SearchQuery, *, trace: TraceContext, arrived_s: float | None = None
     ) -> SearchResponse:
         self.wanted_k.append(query.k)
+        self.wanted.append(query.words)
+        self.arrived_s.append(arrived_s)
         if self.failure and query.k > self.keeps_k:
             raise self.failure
         return SearchResponse(
@@ -89,6 +95,7 @@ def ask(
     rerank: AnswerRerank | None = None,
     by_default: AnswerRerank = "score",
     k_is_given: bool = True,
+    condenses: Replier | None = None,
 ) -> list[AnswerEvent]:
     """Events of the last of `times` questions, in virtual time."""
 
@@ -102,6 +109,11 @@ def ask(
             breaker=CircuitBreaker("generator", failures=2, reset_s=10.0, clock=clock.monotonic_s),
             meter=meter,
             clock=clock,
+            condenser=Condenser(
+                consultant(condenses or Replier(loaded=False), clock, role="condense"),
+                count_tokens=lambda text: len(text.split()),
+                meter=meter,
+            ),
             judge=Judge(
                 consultant(referee or Replier(loaded=False), clock),
                 count_tokens=lambda text: len(text.split()),
@@ -144,13 +156,58 @@ def test_the_whole_tells_tokens_why_it_ended_and_where_citations_stand_in_what_w
     assert mark.written != mark.kept
 
 
-def test_what_was_said_before_is_told_the_writer_and_not_searched_with() -> None:
+def test_what_was_said_before_is_told_the_writer() -> None:
     writer = Writer(["A violin has four strings. [2]"])
-    turns = (Message("user", "Bees?"), Message("assistant", "They dance."))
-    ask(writer, dialogue=Dialogue("Answer in French.", turns))
+    ask(writer, dialogue=Dialogue("Answer in French.", TURNS))
     (prompt,) = writer.prompts
     assert prompt.system.endswith("Answer in French.")
-    assert (prompt.turns, prompt.question) == (turns, "how many strings")
+    assert (prompt.turns, prompt.question) == (TURNS, "how many strings")
+
+
+def test_a_follow_up_is_searched_for_as_the_model_makes_it_whole_and_answered_as_it_was_asked() -> None:
+    writer, search = Writer(["A violin has four strings. [2]"]), FixedSearch()
+    referee = Replier("[2] > [1]")
+    events = ask(
+        writer,
+        search,
+        dialogue=Dialogue(turns=TURNS),
+        condenses=Replier("How many strings has a violin?"),
+        referee=referee,
+        rerank="judge",
+    )
+    assert search.wanted == ["How many strings has a violin?"]
+    assert isinstance(events[0], Retrieved)
+    assert events[0].searched_for == done(events).response.searched_for == "How many strings has a violin?"
+    assert writer.prompts[0].question == "how many strings"
+    assert "Question: How many strings has a violin?" in referee.asked[0][-1].content
+    assert done(events).consulted_tokens == 84
+
+
+def test_a_search_has_its_whole_budget_after_the_question_was_made_whole() -> None:
+    search = FixedSearch()
+    events = ask(
+        Writer(["x"]), search, dialogue=Dialogue(turns=TURNS), condenses=Replier("How many?", pause_s=3.0)
+    )
+    timings = done(events).response.timings_ms
+    assert timings["condense"] == pytest.approx(3000)
+    assert timings["search"] == pytest.approx(0)
+    assert search.arrived_s == [pytest.approx(3.0)]
+
+
+@pytest.mark.parametrize(
+    "model", [Replier(loaded=False), Replier(failure=DependencyDown("triton")), Replier("x", pause_s=3600)]
+)
+def test_a_follow_up_that_nobody_makes_whole_is_searched_for_as_it_was_asked(model: Replier) -> None:
+    search = FixedSearch()
+    response = done(ask(Writer(["x"]), search, dialogue=Dialogue(turns=TURNS), condenses=model)).response
+    assert (search.wanted, response.searched_for) == (["how many strings"], "how many strings")
+    assert response.degraded is False
+
+
+def test_a_question_without_a_conversation_is_not_put_to_the_model() -> None:
+    model, search = Replier("Something else?"), FixedSearch()
+    ask(Writer(["x"]), search, condenses=model)
+    assert (model.asked, search.wanted) == ([], ["how many strings"])
 
 
 def test_timings_tell_search_first_word_and_writing_apart() -> None:

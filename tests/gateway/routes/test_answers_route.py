@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from contracts.errors import DependencyDown
-from tests.gateway.door import Door
+from tests.gateway.door import WRITE, Door
 from tests.gateway.echo_llama import EchoLlama, messages_of
 from tests.gateway.routes.test_search_route import assert_problem, png
 
@@ -136,3 +136,45 @@ async def test_a_judge_that_says_something_else_leaves_the_order_of_the_scores()
     assert (body["generator"], body["reranked_by"]) == ("llama", "score")
     counted = door.metrics.registry.get_sample_value("trireme_answer_judgements_total", {"outcome": "unreadable"})
     assert counted == 1
+
+
+BEFORE = [{"role": "user", "content": "What is a violin?"}, {"role": "assistant", "content": "An instrument."}]
+
+
+async def test_a_follow_up_says_what_was_searched_for_with_a_language_model_and_without() -> None:
+    door = Door(models=EchoLlama(most_words=50))
+    body = {"question": "and of its strings", "conversation": BEFORE}
+    events = events_of(await post(door, body | {"stream": True}))
+    condenser = messages_of(door.models.asked[0])  # type: ignore[attr-defined]
+    assert "Person: What is a violin?\nAssistant: An instrument.\n" in condenser[-1]["content"]
+    # An echo of the whole prompt is one line, hence a question.
+    assert str(events[0][1]["searched_for"]).endswith("The question on its own:")
+    assert events[0][1]["searched_for"] == events[-1][1]["searched_for"]
+    assert door.metrics.registry.get_sample_value("trireme_answer_follow_ups_total", {"outcome": "rewritten"}) == 1
+    assert (await post(Door(), body)).json()["searched_for"] == "and of its strings"
+
+
+@pytest.mark.parametrize(
+    "conversation",
+    [[{"role": "system", "content": "x"}], [{"role": "user"}], "What is a violin?", [BEFORE[0]] * 201],
+)
+async def test_a_conversation_that_cannot_be_is_refused(conversation: object) -> None:
+    assert_problem(await post(Door(), {"question": QUESTION, "conversation": conversation}), 422, "invalid_input")
+
+
+async def test_a_conversation_that_is_too_long_is_refused_with_its_length() -> None:
+    long = [{"role": "user", "content": "x" * 120_000}] * 2
+    problem = await post(Door(), {"question": QUESTION, "conversation": long})
+    assert_problem(problem, 413, "payload_too_large")
+    assert "240,000" in problem.json()["detail"]
+
+
+async def test_a_form_brings_its_conversation_as_json() -> None:
+    async with Door().client() as client:
+        sent = {"question": QUESTION, "conversation": json.dumps(BEFORE)}
+        response = await client.post("/v1/answer", data=sent, files={"image": png()}, headers=WRITE)
+        assert response.status_code == 200
+        refused = await client.post(
+            "/v1/answer", data=sent | {"conversation": "{"}, files={"image": png()}, headers=WRITE
+        )
+    assert_problem(refused, 422, "invalid_input")
