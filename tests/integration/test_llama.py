@@ -209,8 +209,8 @@ async def test_a_follow_up_is_made_whole_by_what_transformers_would_say_and_sear
     response = served.stack.client.answer("And a cello?", filter=only, conversation=conversation)
     messages = condense_messages("And a cello?", turns, budget_tokens=1000, count=len)
     reply = served.text(served.transformers(json.loads(msgspec.json.encode(messages))))
-    # Seeded weights say anything: on one line it is what was searched for, else the question is. What they write after
-    # the first bytes that are no text is left out of the comparison.
+    # Seeded weights say anything: on one line it is what was searched for, else the question is. What they write
+    # after the first bytes that are no text is left out of the comparison.
     whole = condensed(reply)
     assert response.searched_for == "And a cello?" or (whole and response.searched_for.startswith(whole[:20]))
     traces = served.stack.home.traces

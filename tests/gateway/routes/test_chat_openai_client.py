@@ -142,7 +142,8 @@ async def test_with_a_language_model_retrieval_gives_it_passages_and_what_was_sa
     ]
     async with asked_with_openai(Door(models=model)) as client:
         done = await client.chat.completions.create(model="trireme", messages=[*before, *ASK], temperature=0.5)
-    (asked,) = model.asked
+    condenser, asked = model.asked
+    assert "Person: Bees?\nAssistant: They dance." in messages_of(condenser)[-1]["content"]
     system, user, assistant, question = messages_of(asked)
     assert system["content"].endswith("Answer in French.")
     assert [user["content"], assistant["content"]] == ["Bees?", "They dance."]
