@@ -147,10 +147,12 @@ async def test_with_a_language_model_retrieval_gives_it_passages_and_what_was_sa
     system, user, assistant, question = messages_of(asked)
     assert system["content"].endswith("Answer in French.")
     assert [user["content"], assistant["content"]] == ["Bees?", "They dance."]
-    assert "a violin has four strings" in question["content"]
+    assert question["content"].startswith("Passages:")
     assert question["content"].endswith("Question: a violin has how many strings")
     assert asked["temperature"].item() == 0.5
-    assert (done.model_extra or {})["trireme"]["generator"] == "llama"
+    extension = (done.model_extra or {})["trireme"]
+    # An echo's last words.
+    assert (extension["generator"], extension["searched_for"]) == ("llama", "The question on its own:")
     assert done.usage is not None
     assert done.usage.prompt_tokens == sum(len(message["content"].split()) for message in messages_of(asked))
 
