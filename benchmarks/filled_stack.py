@@ -12,6 +12,7 @@ from stack.events import StackEvent, StackFailed
 from stack.home import DEFAULT_HOME, StackHome
 from stack.options import StackOptions
 from stack.running import run_stack
+from stack.state import StackState
 
 _INGEST_TIMEOUT_S = 600.0
 _UPLOADED = {".pdf", ".docx", ".png", ".jpg", ".jpeg", ".txt", ".md"}
@@ -23,12 +24,17 @@ async def with_filled_stack(samples: Path, measure: Callable[[str], Awaitable[No
     Raises:
         StackFailed: the stack did not start, was interrupted, or a sample could not be indexed.
     """
+    await with_filled_stack_state(samples, lambda state: measure(state.gateway_url))
+
+
+async def with_filled_stack_state(samples: Path, measure: Callable[[StackState], Awaitable[None]]) -> None:
+    """The same, for who needs to know more of the stack than its address."""
     measured = False
 
     async def while_up(stack: EmbeddedStack, _stop: asyncio.Event) -> None:
         nonlocal measured
         await asyncio.to_thread(ingest_folder, stack.state.gateway_url, samples)
-        await measure(stack.state.gateway_url)
+        await measure(stack.state)
         measured = True
 
     with tempfile.TemporaryDirectory(prefix="bench-", dir=_scratch()) as home:

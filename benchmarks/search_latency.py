@@ -41,10 +41,12 @@ class Sample:
             "per_s": n / self.wall_s if self.wall_s else 0.0,
             "full_coverage": self.full_coverage / n if n else 0.0,
             "p50_ms": percentile(self.total_ms, 50),
+            "p95_ms": percentile(self.total_ms, 95),
             "p99_ms": percentile(self.total_ms, 99),
         }
         for stage, values in self.stage_ms.items():
             row[f"{stage}_p50_ms"] = percentile(values, 50)
+            row[f"{stage}_p95_ms"] = percentile(values, 95)
             row[f"{stage}_p99_ms"] = percentile(values, 99)
         return row
 
@@ -54,7 +56,7 @@ async def measure(url: str, questions: Iterator[str], *, callers: int, searches:
     sample = Sample(callers)
     async with _session(url, callers) as client:
         for question in islice(questions, warm_up):
-            await _search(client, question, Sample(1))
+            await search_once(client, question, Sample(1))
         pending = iter(list(islice(questions, searches)))
         started = time.perf_counter()
         async with asyncio.TaskGroup() as tasks:
@@ -69,10 +71,10 @@ async def measure_cached(url: str, question: str, *, searches: int) -> Sample:
     sample = Sample(1)
     async with _session(url, 1) as client:
         for _ in range(5):
-            await _search(client, question, Sample(1))
+            await search_once(client, question, Sample(1))
         started = time.perf_counter()
         for _ in range(searches):
-            await _search(client, question, sample, only="cache")
+            await search_once(client, question, sample, only="cache")
         sample.wall_s = time.perf_counter() - started
     return sample
 
@@ -85,10 +87,10 @@ def _session(url: str, callers: int) -> aiohttp.ClientSession:
 
 async def _caller(client: aiohttp.ClientSession, pending: Iterator[str], sample: Sample) -> None:
     for question in pending:
-        await _search(client, question, sample)
+        await search_once(client, question, sample)
 
 
-async def _search(
+async def search_once(
     client: aiohttp.ClientSession, question: str, sample: Sample, *, only: str | None = None
 ) -> None:
     """One search into the sample; with `only`, answers that something else served are left out."""
