@@ -1,6 +1,6 @@
 """`trireme eval`: `samples` counts how often the intended document comes first, over forty held-out queries.
 
-`encoders` is in `cli.encoders`.
+`encoders` is in `cli.encoders`, `queries` in `cli.eval_queries`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from rich.table import Table
 
 from cli.console import JsonOption, UrlOption, out, print_json
 from cli.encoders import encoders
+from cli.eval_queries import queries
 from cli.files import read_file
 from cli.target import HomeOption, open_client
 from client.client import TriremeClient
@@ -25,6 +26,7 @@ from stack.home import CHECKOUT
 
 app = typer.Typer(rich_markup_mode=None)
 app.command("encoders")(encoders)
+app.command("queries")(queries)
 
 QUERIES = CHECKOUT / "benchmarks" / "quality" / "samples_queries.jsonl"
 # Hits asked for: enough to see where a document stands that is not first.

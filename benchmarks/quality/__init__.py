@@ -1,0 +1,1 @@
+"""`make bench-quality`: retrieval on a generated collection whose right answers are known by construction."""

@@ -1,0 +1,1 @@
+"""How well a gateway retrieves: judged queries, several ways of ranking, figures with confidence intervals."""
