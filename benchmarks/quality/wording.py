@@ -36,7 +36,7 @@ TOPICS = (
     ),
     Topic(
         "The workshop replaced the worn joint and polished the surface. Work took {m} hours and cost {n} crowns.",
-        "how long mending it took",
+        "how long mending lasted",
     ),
     Topic(
         "The evening talk drew {m} listeners. Questions went on until the caretaker switched off the lights.",

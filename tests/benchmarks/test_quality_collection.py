@@ -1,4 +1,4 @@
-"""The generated collection: seeded, right by construction, and in other words than what anything was trained on."""
+"""The generated collection: seeded, right by construction, in other words than what anything was trained on."""
 
 import re
 
@@ -17,6 +17,11 @@ def small() -> Collection:
     if not FONT.is_file() or not ANNOTATIONS[0].is_file():
         pytest.skip("the emoji font is not there: run `make system-packages`")
     return collection(1, SMALL)
+
+
+def _blank(text: str) -> str:
+    """A template without its places."""
+    return re.sub(r"\{\w+\}", " ", text)
 
 
 def words(text: str) -> set[str]:
@@ -74,7 +79,7 @@ def test_questions_share_no_words_with_the_documents_that_answer_them() -> None:
     for topic in TOPICS:
         assert not words(topic.text) & words(topic.question), topic.question
     for question in NOTICE_QUESTIONS:
-        assert not words(NOTICE) & words(question), question
+        assert not words(_blank(NOTICE)) & words(_blank(question)), question
     for trade, other in TRADES:
         assert not words(trade) & words(other)
 

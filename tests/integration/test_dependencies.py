@@ -68,6 +68,13 @@ def complete(stack: RunningStack) -> bool:
         return False
 
 
+def known_question(stack: RunningStack) -> str:
+    """A question whose full answer is in the cache."""
+    question = new_question()
+    until(lambda: full(ask(stack, question)) and ask(stack, question).served_by == "cache", "it is in the cache")
+    return question
+
+
 def full(response: SearchResponse) -> bool:
     return response.coverage.answered == response.coverage.of == 3
 
@@ -102,8 +109,7 @@ def test_with_a_shard_and_the_replica_frozen_the_answer_is_partial_and_says_so(s
 def test_with_kafka_frozen_a_known_question_is_answered_and_a_new_one_gets_an_honest_error(
     stack: RunningStack,
 ) -> None:
-    known = new_question()
-    assert full(ask(stack, known))
+    known = known_question(stack)
     with stack.paused("kafka"):
         cached = ask(stack, known)
         with pytest.raises((DependencyDown, DeadlineExceeded)):
@@ -119,8 +125,7 @@ def test_with_kafka_frozen_a_known_question_is_answered_and_a_new_one_gets_an_ho
 def test_with_kafka_gone_a_known_question_is_answered_and_a_new_one_is_told_to_come_back(
     stack: RunningStack,
 ) -> None:
-    known = new_question()
-    assert full(ask(stack, known))
+    known = known_question(stack)
     refusals: list[TriremeError] = []
 
     def refused() -> bool:
@@ -139,8 +144,7 @@ def test_with_kafka_gone_a_known_question_is_answered_and_a_new_one_is_told_to_c
 
 
 def test_with_one_encoder_server_frozen_the_search_ends_in_time(stack: RunningStack) -> None:
-    known = new_question()
-    ask(stack, known)
+    known = known_question(stack)
     with stack.paused("triton"):
         assert ask(stack, known).served_by == "cache"
         began = time.monotonic()
