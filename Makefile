@@ -18,7 +18,7 @@ ARGS    ?=
 COMPILE := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help lambda demo setup up check test test-integration test-browser test-chaos test-export format pins bench bench-gateway bench-index bench-lexical bench-ingest bench-batch bench-cache soak clean \
+.PHONY: help lambda demo setup up check test test-integration test-browser test-chaos test-export format pins bench bench-gateway bench-quality bench-index bench-lexical bench-ingest bench-batch bench-cache soak clean \
 	system-packages export-environment full-size bench-models perf-environment peers-environment spark-environment
 
 help: ## Show this list
@@ -74,6 +74,9 @@ bench: $(DEV) setup ## Latencies through the gateway, as a table and as JSON
 
 bench-gateway: $(DEV) setup ## Searches against load, Kafka against a direct call, the gateway against a bare route
 	@$(PYTHON) -m benchmarks.gateway $(ARGS)
+
+bench-quality: $(DEV) setup ## Recall, MRR and nDCG on 1,040 generated documents, the joint search beside others
+	@$(PYTHON) -m benchmarks.quality $(ARGS)
 
 bench-index: $(DEV) $(PEERS) setup ## The index beside Faiss, under filters and live writes, through the stack, and beside other engines
 	@$(PYTHON) -m benchmarks.index $(ARGS)

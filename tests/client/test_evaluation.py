@@ -15,7 +15,7 @@ from client.client import TriremeClient
 from client.evaluation.figures import estimate, fused, gains
 from client.evaluation.judged import JudgedQuery, read_judged
 from client.evaluation.ways import PICTURE, TEXT, WAYS, evaluate
-from contracts.errors import InvalidInput, NotFound
+from contracts.errors import DependencyFailed, InvalidInput, NotFound
 
 LISTS = st.lists(st.integers(0, 30).map(str), unique=True, max_size=20)
 
@@ -185,3 +185,30 @@ def test_a_half_that_a_query_does_not_ask_finds_nothing() -> None:
     with TriremeClient("http://127.0.0.1:1", transport=httpx.MockTransport(gateway)) as client:
         [text] = evaluate(client, asked, {"text half": (TEXT,)})
     assert [figure.mean for figure in text.figures] == [0.0] * 4
+
+
+def test_partial_answers_are_asked_again_and_refused_if_they_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client.evaluation.ways._BETWEEN_S", 0.0)
+    asked = [JudgedQuery("1", "words", "x", None, frozenset(["t1"]))]
+    tries: list[int] = []
+
+    def partial(until: int) -> httpx.MockTransport:
+        def answer(request: httpx.Request) -> httpx.Response:
+            tries.append(1)
+            body = json.loads(gateway(request).content)
+            if len(tries) < until:
+                body["coverage"]["answered"] = 2
+            return httpx.Response(200, json=body)
+
+        return httpx.MockTransport(answer)
+
+    with TriremeClient("http://127.0.0.1:1", transport=partial(3)) as client:
+        [joint] = evaluate(client, asked, {"joint": (None,)})
+    assert (joint.figures[0].mean, len(tries)) == (1.0, 3)
+    tries.clear()
+    with (
+        TriremeClient("http://127.0.0.1:1", transport=partial(100)) as client,
+        pytest.raises(DependencyFailed, match="10 tries"),
+    ):
+        evaluate(client, asked, {"joint": (None,)})
+    assert len(tries) == 10
