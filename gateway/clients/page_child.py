@@ -9,6 +9,7 @@ import sys
 import msgspec
 from PIL import Image
 
+from contracts.documents import Box
 from contracts.errors import InvalidInput
 from contracts.media import PDF
 from gateway.core.pages import NoSuchPage, PageFailed, PageImage, PageReply, PageWanted
@@ -16,6 +17,8 @@ from runtime.confinement import end_with_parent, limit_memory, private_pipes
 
 # Half the time of zlib's usual level for a twentieth more bytes.
 _COMPRESSION = 3
+
+_Drawn = tuple[Image.Image, int, tuple[Box, ...]]
 
 
 def main(parent_pid: int) -> None:
@@ -33,10 +36,10 @@ def _answer(wanted: PageWanted) -> PageReply:
         drawn = _pdf_page(wanted) if wanted.content_type == PDF else _picture_page(wanted)
         if not isinstance(drawn, tuple):
             return drawn
-        image, n_pages = drawn
+        image, n_pages, marks = drawn
         file = io.BytesIO()
         image.save(file, "PNG", compress_level=_COMPRESSION)
-        return PageImage(file.getvalue(), n_pages)
+        return PageImage(file.getvalue(), n_pages, marks)
     except MemoryError:
         return PageFailed("too_much_memory", "Drawing the page needs more memory than is allowed.")
     except Exception:  # noqa: BLE001 - the outermost of a process; what draws is no code of ours
@@ -45,8 +48,10 @@ def _answer(wanted: PageWanted) -> PageReply:
         )
 
 
-def _pdf_page(wanted: PageWanted) -> tuple[Image.Image, int] | NoSuchPage | PageFailed:
+def _pdf_page(wanted: PageWanted) -> _Drawn | NoSuchPage | PageFailed:
     import pypdfium2
+
+    from gateway.clients.page_words import boxes_of
 
     try:
         document = pypdfium2.PdfDocument(wanted.data)
@@ -56,14 +61,15 @@ def _pdf_page(wanted: PageWanted) -> tuple[Image.Image, int] | NoSuchPage | Page
         page = document[wanted.page - 1]
         width, height = page.get_size()
         scale = min(wanted.width / max(width, 1.0), (wanted.max_pixels / max(width * height, 1.0)) ** 0.5)
-        return page.render(scale=scale, rev_byteorder=True).to_pil().convert("RGB"), n_pages
+        image = page.render(scale=scale, rev_byteorder=True).to_pil().convert("RGB")
+        return image, n_pages, boxes_of(page, wanted.quote) if wanted.quote else ()
     except pypdfium2.PdfiumError as exc:
         if exc.err_code in (pypdfium2.raw.FPDF_ERR_PASSWORD, pypdfium2.raw.FPDF_ERR_SECURITY):
             return PageFailed("encrypted", "The PDF is protected with a password.")
         return PageFailed("corrupt", "The PDF is damaged: this page cannot be drawn.")
 
 
-def _picture_page(wanted: PageWanted) -> tuple[Image.Image, int] | NoSuchPage | PageFailed:
+def _picture_page(wanted: PageWanted) -> _Drawn | NoSuchPage | PageFailed:
     from encoding.pictures import decode_picture, page_count
 
     try:
@@ -75,7 +81,7 @@ def _picture_page(wanted: PageWanted) -> tuple[Image.Image, int] | NoSuchPage | 
         return PageFailed("corrupt", exc.message)
     scale = min(1.0, wanted.width / image.width, (wanted.max_pixels / (image.width * image.height)) ** 0.5)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0), n_pages
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0), n_pages, ()
 
 
 if __name__ == "__main__":

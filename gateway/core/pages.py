@@ -2,6 +2,7 @@
 
 import msgspec
 
+from contracts.documents import Box
 from contracts.media import PDF, PICTURES
 
 DRAWABLE = frozenset({PDF}) | PICTURES
@@ -18,6 +19,7 @@ class PageWanted(msgspec.Struct, frozen=True, kw_only=True):
         content_type: one of `DRAWABLE`.
         page: from 1.
         width: of the picture in pixels; a picture document that is narrower stays as it is.
+        quote: words to look for on the page.
         max_pixels: of the picture; memory_bytes: address space of the drawing process.
     """
 
@@ -25,15 +27,17 @@ class PageWanted(msgspec.Struct, frozen=True, kw_only=True):
     page: int
     width: int
     data: bytes
+    quote: str | None = None
     max_pixels: int = MAX_PIXELS
     memory_bytes: int = MEMORY_BYTES
 
 
 class PageImage(msgspec.Struct, frozen=True, tag=True):
-    """A page as a PNG file, and of how many it is one."""
+    """A page as a PNG file, of how many it is one, and where the words of the quote stand."""
 
     png: bytes
     n_pages: int
+    marks: tuple[Box, ...] = ()
 
 
 class NoSuchPage(msgspec.Struct, frozen=True, tag=True):

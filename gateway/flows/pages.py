@@ -56,11 +56,14 @@ class Pages:
         self._places = at_once + max_waiting
         self._timeout_s = timeout_s
 
-    async def draw(self, tenant: str, view: DocumentView, *, page: int, width: int) -> PageImage:
+    async def draw(
+        self, tenant: str, view: DocumentView, *, page: int, width: int, quote: str | None = None
+    ) -> PageImage:
         """One page of a document's file as it was uploaded last.
 
         Args:
             view: of the document, which the caller may see.
+            quote: words whose places on the page are wanted too.
 
         Raises:
             NotFound: no such page, or the file is no longer kept. UnsupportedMedia: a kind without pages.
@@ -73,7 +76,7 @@ class Pages:
         try:
             async with asyncio.timeout(self._timeout_s), self._turns:
                 file = await self._originals.original(tenant, view.doc_id)
-                reply = await self._renderer.draw(_wanted(file, page, width))
+                reply = await self._renderer.draw(_wanted(file, page, width, quote))
         except TimeoutError as exc:
             raise DeadlineExceeded(f"The page was not drawn within {self._timeout_s:g} seconds.") from exc
         finally:
@@ -87,9 +90,9 @@ class Pages:
         return reply
 
 
-def _wanted(file: StoredFile, page: int, width: int) -> PageWanted:
+def _wanted(file: StoredFile, page: int, width: int, quote: str | None) -> PageWanted:
     kind = judge(file.data, file.name).content_type
     if kind not in DRAWABLE:
         what = READABLE.get(kind or "", "of a kind that is not read")
         raise UnsupportedMedia(f"The document is {what}; only PDF documents and pictures have pages to show.")
-    return PageWanted(content_type=kind, page=page, width=width, data=file.data)
+    return PageWanted(content_type=kind, page=page, width=width, data=file.data, quote=quote)

@@ -1,7 +1,9 @@
 """GET /v1/documents/{doc_id}/pages/{page}: a page as a picture, so that a citation can be looked at."""
 
+import hashlib
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from contracts.errors import NotFound
@@ -13,10 +15,17 @@ from gateway.routes.documents import seen_document
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
 PAGES_HEADER = "X-Page-Count"
+QUOTE_HEADER = "X-Quote-Boxes"
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
-        "headers": {PAGES_HEADER: {"description": "Pages of the document.", "schema": {"type": "integer"}}},
+        "headers": {
+            PAGES_HEADER: {"description": "Pages of the document.", "schema": {"type": "integer"}},
+            QUOTE_HEADER: {
+                "description": "Boxes around the quote's words, as JSON: [[left, top, right, bottom], ...].",
+                "schema": {"type": "string"},
+            },
+        },
     }
 }
 
@@ -30,6 +39,9 @@ async def page(
     version: Annotated[
         int | None, Query(ge=0, lt=2**63, description="As in a hit: 404 once another version was uploaded.")
     ] = None,
+    quote: Annotated[
+        str | None, Query(max_length=2000, description=f"Words of a PDF's page; {QUOTE_HEADER} tells where.")
+    ] = None,
 ) -> Response:
     """A page of a PDF or TIFF, or a picture document (page 1), as PNG.
 
@@ -39,7 +51,8 @@ async def page(
     view = await seen_document(request, doc_id)
     if version is not None and version != view.version:
         raise NotFound("The document has changed since it was found. Search again.")
-    etag = f'"{view.version}-{page}-{width}"'
+    words = hashlib.sha256((quote or "").encode()).hexdigest()[:16]
+    etag = f'"{view.version}-{page}-{width}-{words}"'
     headers = {
         "ETag": etag,
         "Cache-Control": "private, max-age=300",
@@ -47,9 +60,10 @@ async def page(
     }
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    work = services_of(request).pages.draw(caller_of(request).tenant, view, page=page, width=width)
+    work = services_of(request).pages.draw(caller_of(request).tenant, view, page=page, width=width, quote=quote)
     try:
         drawn = await while_there(request, work)
     except Left:
         return nobody_reads()
-    return Response(drawn.png, headers=headers | {PAGES_HEADER: str(drawn.n_pages)}, media_type="image/png")
+    headers |= {PAGES_HEADER: str(drawn.n_pages), QUOTE_HEADER: msgspec.json.encode(drawn.marks).decode()}
+    return Response(drawn.png, headers=headers, media_type="image/png")

@@ -13,10 +13,12 @@ import pytest
 from PIL import Image
 from reportlab.pdfgen.canvas import Canvas
 
+from contracts.documents import Box
 from contracts.errors import DependencyDown, DocumentFailed
 from contracts.media import JPEG, PDF, PNG, TIFF
 from gateway.clients.page_renderer import PageRenderer, page_process
 from gateway.core.pages import NoSuchPage, PageFailed, PageImage, PageReply, PageWanted
+from ingest.extraction.layout import union
 from stack.home import CHECKOUT
 from tests.ingest.extraction.making import encoded, lines, pdf, read_text
 
@@ -25,9 +27,11 @@ SAMPLES = CHECKOUT / "samples"
 NEAR = 0.01
 
 
-async def drawn(data: bytes, kind: str = PDF, *, page: int = 1, width: int = 600, **limits: int) -> PageReply:
+async def drawn(
+    data: bytes, kind: str = PDF, *, page: int = 1, width: int = 600, quote: str | None = None, **limits: int
+) -> PageReply:
     return await PageRenderer().draw(
-        PageWanted(content_type=kind, page=page, width=width, data=data, **limits)  # type: ignore[arg-type]
+        PageWanted(content_type=kind, page=page, width=width, data=data, quote=quote, **limits)
     )
 
 
@@ -79,6 +83,34 @@ async def test_the_page_that_is_asked_for_is_drawn_and_all_are_counted() -> None
     assert dark[2] is not None
     assert dark[2] > 0.8
     assert await drawn(data, page=4) == NoSuchPage(3)
+
+
+async def marks(data: bytes, quote: str, page: int = 1) -> tuple[Box, ...]:
+    reply = await drawn(data, page=page, quote=quote)
+    assert isinstance(reply, PageImage)
+    return reply.marks
+
+
+async def test_the_words_of_every_block_are_found_inside_the_block_s_box() -> None:
+    data = (SAMPLES / "chess-club.pdf").read_bytes()
+    for block in read_text(data, PDF).blocks[::3]:
+        assert block.page is not None
+        assert block.box is not None
+        found = await marks(data, block.text, block.page)
+        assert found
+        around = union(found)
+        assert around.left == pytest.approx(block.box.left, abs=NEAR)
+        assert around.right == pytest.approx(block.box.right, abs=NEAR)
+        assert block.box.top - NEAR <= around.top < around.bottom <= block.box.bottom + NEAR
+
+
+async def test_words_are_found_across_lines_and_hyphens_and_not_where_they_do_not_stand() -> None:
+    data = pdf(lambda canvas: lines(canvas, 80, 700, ["Marmots whistle when an ea-", "gle circles."]))
+    upper, lower = await marks(data, "whistle \n when an eagle")
+    assert upper.bottom <= lower.top
+    assert upper.left > 0.2, "the first word is not part of it"
+    assert await marks(data, "when an otter") == ()
+    assert await marks(data, " – ") == ()
 
 
 async def test_a_page_that_is_a_long_strip_is_drawn_narrower_than_asked_for() -> None:

@@ -1,6 +1,7 @@
 """Pages as pictures over the whole app; what draws them is the real process."""
 
 import io
+import json
 
 import pytest
 from PIL import Image
@@ -33,6 +34,17 @@ async def test_a_page_comes_as_a_picture_of_the_width_that_is_asked_for() -> Non
     assert image.height / image.width == pytest.approx(842 / 595, rel=0.01)
 
 
+async def test_the_places_of_quoted_words_come_with_the_page() -> None:
+    door = Door()
+    doc_id = (await uploaded(door, "chess-club.pdf"))["doc_id"]
+    path = f"/v1/documents/{doc_id}/pages/1"
+    boxes = (await get(door, f"{path}?quote=Telephones%20are%20switched%20off")).headers["x-quote-boxes"]
+    ((left, top, right, bottom),) = json.loads(boxes)
+    assert 0 < left < right < 1
+    assert 0.64 < top < bottom < 0.72
+    assert (await get(door, path)).headers["x-quote-boxes"] == "[]"
+
+
 async def test_a_picture_that_the_browser_has_is_neither_drawn_nor_sent_again() -> None:
     door = Door()
     doc_id = (await uploaded(door, "castle.jpg"))["doc_id"]
@@ -42,8 +54,9 @@ async def test_a_picture_that_the_browser_has_is_neither_drawn_nor_sent_again() 
     async with door.client() as client:
         again = await client.get(path, headers={"If-None-Match": etag})
         other = await client.get(path + "?width=99", headers={"If-None-Match": etag})
+        marked = await client.get(path + "?quote=castle", headers={"If-None-Match": etag})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
-    assert other.status_code == 404, "another width is another picture"
+    assert {other.status_code, marked.status_code} == {404}, "other words or another width are another answer"
 
 
 async def test_a_page_beyond_the_end_is_not_found() -> None:
