@@ -97,6 +97,7 @@ function open(button, citation) {
   if (place) byId("quote").append(sheetButton(place));
   byId("quote").hidden = false;
   showCited(citation);
+  byId("quote").scrollIntoView({ block: "nearest" });
 }
 
 /** Where the quoted words can be looked at, null where the document has no pages. */

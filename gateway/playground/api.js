@@ -86,7 +86,7 @@ function eventOf(block) {
 }
 
 export async function documents({ state, cursor }) {
-  const parameters = new URLSearchParams({ limit: "50" });
+  const parameters = new URLSearchParams({ limit: "100" });
   if (state) parameters.set("state", state);
   if (cursor) parameters.set("cursor", cursor);
   return (await request(`/v1/documents?${parameters}`)).json();

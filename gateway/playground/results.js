@@ -41,16 +41,14 @@ export function clearHits() {
   byId("empty").hidden = false;
 }
 
-/** Scroll to the hit of a citation and mark the words that it quotes. */
+/** Single out the hit of a citation and mark the words that it quotes. */
 export function showCited(citation) {
   for (const [rank, { element, text, query }] of texts) {
     const cited = rank === citation.n;
     const range = cited ? findQuote(text, citation.quote) : null;
     element.replaceChildren(...(range ? excerpt(text, range) : marked(text, wordRanges(text, query), "word")));
     element.classList.toggle("is-open", range !== null);
-    const item = byId(`hit-${rank}`);
-    item.classList.toggle("is-cited", cited);
-    if (cited) item.scrollIntoView({ behavior: motion(), block: "nearest" });
+    byId(`hit-${rank}`).classList.toggle("is-cited", cited);
   }
 }
 
@@ -60,8 +58,6 @@ function excerpt(text, [start, end]) {
   const to = end + AROUND >= text.length ? text.length : text.lastIndexOf(" ", end + AROUND);
   return [from ? "… " : "", ...marked(text.slice(from, to), [[start - from, end - from]], "cited"), to < text.length ? " …" : ""];
 }
-
-const motion = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
 
 function card(hit, query, best) {
   const item = el("li", { class: `hit card is-${hit.kind}`, id: `hit-${hit.rank}`, tabIndex: -1 });

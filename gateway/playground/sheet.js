@@ -54,7 +54,7 @@ async function turn(page) {
     byId("sheet-count").textContent = `page ${page} of ${pages}`;
     byId("sheet-back").disabled = page <= 1;
     byId("sheet-next").disabled = page >= pages;
-    byId("sheet-note").textContent = now.place.quote && page === now.place.page ? `“${now.place.quote.trim()}”` : "";
+    byId("sheet-note").replaceChildren(...notes(now.place));
     scrollToPlace();
   } catch (problem) {
     if (current()) byId("sheet-page").replaceChildren(el("p", { class: "sheet-problem", role: "alert" }, problem.message));
@@ -93,6 +93,13 @@ function picture(place, page) {
     found.then(({ url }) => URL.revokeObjectURL(url), () => null);
   }
   return known;
+}
+
+/** What is quoted, and what the marks on the page are. */
+function notes({ quote }) {
+  const key = (what, words) =>
+    byId("sheet-page").querySelector(`.${what}`) && el("span", {}, el("i", { class: `key-${what}` }), words);
+  return [quote ? el("q", {}, quote.trim()) : null, key("mark", "these words"), key("place", "what was found")].filter(Boolean);
 }
 
 function scrollToPlace() {
