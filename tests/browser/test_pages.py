@@ -10,7 +10,7 @@ from tests.running_stack import RunningStack
 
 pytestmark = pytest.mark.browser
 
-LATE = "What happens when somebody arrives late to a chess game?"
+LATE = "What happens to whoever arrives late to a chess game?"
 # In fractions of a page: a pixel of the page as it is shown, and letters' ascenders.
 NEAR = 0.01
 
