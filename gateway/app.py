@@ -20,6 +20,7 @@ from gateway.clients.key_file import Keys
 from gateway.clients.letter_desk import KafkaLetterDesk
 from gateway.clients.llama import LlamaGenerator
 from gateway.clients.meter import PrometheusMeter
+from gateway.clients.page_renderer import PageRenderer
 from gateway.clients.quotas import Quotas
 from gateway.clients.readiness import ReadinessCheck
 from gateway.clients.reply_bus import ReplyBus
@@ -36,6 +37,7 @@ from gateway.flows.chat import ChatFlow
 from gateway.flows.dead_letters import DeadLetters
 from gateway.flows.documents import Documents
 from gateway.flows.embeddings import EmbeddingsFlow
+from gateway.flows.pages import Pages
 from gateway.flows.pictures import PictureReader
 from gateway.routes import (
     answers,
@@ -49,6 +51,7 @@ from gateway.routes import (
     health,
     media,
     models,
+    pages,
     playground,
     problems,
     search,
@@ -76,6 +79,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     embeddings.router,
     models.router,
     documents.router,
+    pages.router,
     dead_letters.router,
     experiments.router,
     feedback.router,
@@ -196,6 +200,7 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         closing.push_async_callback(asyncio.to_thread, status.stop)
         desk = KafkaLetterDesk(settings.kafka_bootstrap, f"{settings.process}-door", producer)
         publisher = DocumentPublisher(store, producer, await read_log_epoch(store))
+        library = Documents(publisher, status, store, links)
         yield Services(
             clock=clock,
             metrics=metrics,
@@ -225,7 +230,8 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             ),
             chat=ChatFlow(generators, breaker=breaker, clock=clock),
             embeddings=EmbeddingsFlow(encoders.first, first_pictures),
-            documents=Documents(publisher, status, store, links),
+            documents=library,
+            pages=Pages(library, PageRenderer()),
             dead_letters=DeadLetters(desk, status, clock),
             store=store,
             links=links,

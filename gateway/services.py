@@ -15,6 +15,7 @@ from gateway.flows.documents import Documents
 from gateway.flows.embeddings import EmbeddingsFlow
 from gateway.flows.experiments import Experiments
 from gateway.flows.feedback import Feedback
+from gateway.flows.pages import Pages
 from gateway.flows.pictures import PictureReader
 from gateway.flows.ports import CallerQuotas, Search
 from runtime.telemetry import Metrics
@@ -43,6 +44,7 @@ class Services:
     Args:
         search: answers as the policy has it; `experiment_search` as experiments do.
         pictures: reads uploaded query pictures, bounded and off the event loop.
+        pages: draws pages of documents, bounded and in processes of their own.
         readiness: asks every dependency.
         models: names of the models that answer now.
         store, links: pictures and originals, and the short-lived links to them.
@@ -63,6 +65,7 @@ class Services:
     chat: ChatFlow
     embeddings: EmbeddingsFlow
     documents: Documents
+    pages: Pages
     dead_letters: DeadLetters
     store: Store
     links: Links

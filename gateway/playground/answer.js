@@ -1,7 +1,8 @@
 // The answer: written piece by piece, then with its checked citations as buttons.
 
 import { byId, el } from "./dom.js";
-import { showCited } from "./results.js";
+import { hitOf, showCited } from "./results.js";
+import { placeOf, sheetButton } from "./sheet.js";
 
 const MARKER = /\s*\[(\d{1,3})\]/g;
 const WRITERS = { extractive: "quoted from the documents", llama: "written by Llama" };
@@ -88,10 +89,19 @@ function open(button, citation) {
     event.preventDefault();
     byId(`hit-${citation.n}`)?.focus();
   });
+  const place = placeCited(citation);
   byId("quote").replaceChildren(
     el("blockquote", {}, citation.quote),
     el("figcaption", {}, el("span", { class: "cite is-label" }, String(citation.n)), link, citation.page == null ? "" : `, page ${citation.page}`),
   );
+  if (place) byId("quote").append(sheetButton(place));
   byId("quote").hidden = false;
   showCited(citation);
+  byId("quote").scrollIntoView({ block: "nearest" });
+}
+
+/** Where the quoted words can be looked at, null where the document has no pages. */
+function placeCited(citation) {
+  const hit = hitOf(citation.n);
+  return hit ? placeOf({ ...hit, page: citation.page, box: citation.box }, citation.quote) : null;
 }

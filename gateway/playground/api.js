@@ -86,10 +86,21 @@ function eventOf(block) {
 }
 
 export async function documents({ state, cursor }) {
-  const parameters = new URLSearchParams({ limit: "50" });
+  const parameters = new URLSearchParams({ limit: "100" });
   if (state) parameters.set("state", state);
   if (cursor) parameters.set("cursor", cursor);
   return (await request(`/v1/documents?${parameters}`)).json();
+}
+
+/** A page of a document as a picture of its own address: { url, pages, marks }; marks are boxes around the quote's words. */
+export async function page({ docId, version, quote }, number, width) {
+  const wanted = new URLSearchParams({ width, version, ...(quote && { quote: quote.slice(0, 2000) }) });
+  const response = await request(`/v1/documents/${encodeURIComponent(docId)}/pages/${number}?${wanted}`);
+  return {
+    url: URL.createObjectURL(await response.blob()),
+    pages: Number(response.headers.get("X-Page-Count")),
+    marks: JSON.parse(response.headers.get("X-Quote-Boxes") ?? "[]"),
+  };
 }
 
 export const remove = async (docId) =>

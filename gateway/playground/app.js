@@ -2,11 +2,13 @@
 
 import * as api from "./api.js";
 import { addToAnswer, clearAnswer, finishAnswer, startAnswer } from "./answer.js";
-import { sources, startDocuments } from "./documents.js";
+import { collections, sources, startDocuments } from "./documents.js";
 import { announce, byId, el } from "./dom.js";
+import { clearFilters, filter, filterParameters, isFiltered, offerCollections, readParameters, startFilters } from "./filters.js";
 import { hideMeasures, showBadges, showTimings } from "./measures.js";
 import { clearPicture, hasPicture, pictureBase64, startPicture } from "./picture.js";
 import { clearHits, showHits } from "./results.js";
+import { startSheet } from "./sheet.js";
 
 const HITS = 10;
 const HEALTH_EVERY_MS = 10_000;
@@ -24,16 +26,18 @@ const EXAMPLES = [
 let running = null; // AbortController of the question under way
 let weightsTouched = false;
 
+const standard = (name) => [...document.getElementsByName(name)].find((input) => input.defaultChecked).value;
 const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`).value;
 
 async function body(words) {
   const image = await pictureBase64();
   const kind = chosen("kind");
+  const wanted = { ...filter(), ...(kind && { kinds: [kind] }) };
   return {
     k: HITS,
     ...(words && { query: words }),
     ...(image && { image }),
-    ...(kind && { filter: { kinds: [kind] } }),
+    ...(Object.keys(wanted).length && { filter: wanted }),
     ...(weightsTouched && { weights: weights() }),
   };
 }
@@ -74,11 +78,35 @@ async function patiently(work, signal) {
   }
 }
 
+/** Ask anew when something was asked and how it is asked has changed. */
+function askAgain() {
+  const found = byId("hits").childElementCount > 0;
+  if (running || found || !byId("answer").hidden) ask();
+}
+
 function begin(words) {
   byId("problem").hidden = true;
   document.body.classList.add("is-busy");
   clearAnswer();
-  history.replaceState(null, "", words ? `?${new URLSearchParams({ q: words })}` : location.pathname);
+  keepAddress(words);
+}
+
+/** What was asked, and how, into the page's address; a picture and weights are not kept. */
+function keepAddress(words) {
+  const kept = { ...(words && { q: words }), ...filterParameters() };
+  for (const name of ["mode", "kind"]) if (chosen(name) !== standard(name)) kept[name] = chosen(name);
+  const parameters = new URLSearchParams(kept).toString();
+  history.replaceState(null, "", parameters ? `?${parameters}` : location.pathname);
+}
+
+function readAddress() {
+  const parameters = new URLSearchParams(location.search);
+  for (const name of ["mode", "kind"]) {
+    const wanted = [...document.getElementsByName(name)].find((input) => input.value === parameters.get(name));
+    if (wanted) wanted.checked = true;
+  }
+  readParameters(parameters);
+  byId("query").value = parameters.get("q") ?? "";
 }
 
 function end() {
@@ -90,7 +118,7 @@ async function searchOnly(request, words, signal) {
   const found = await api.search(request, signal);
   showBadges(found);
   showTimings(found.timings_ms);
-  showHits(found.hits, words, (rank) => api.clicked(found.impression_id, rank));
+  showFound(found.hits, words, (rank) => api.clicked(found.impression_id, rank));
   announce(`${found.hits.length} found`);
 }
 
@@ -101,7 +129,7 @@ async function askForAnswer(request, words, signal) {
     if (event === "documents") {
       showBadges(data);
       showTimings(data.timings_ms);
-      showHits(data.documents, words);
+      showFound(data.documents, words);
       startAnswer(data.generator);
     } else if (event === "delta") addToAnswer(data.text);
     else if (event === "done") {
@@ -112,6 +140,18 @@ async function askForAnswer(request, words, signal) {
     }
   }
   if (!whole) throw new api.Problem("The answer broke off. Ask again.");
+}
+
+/** The hits, or the way out where a filter left none. */
+function showFound(hits, words, opened) {
+  showHits(hits, words, opened);
+  if (hits.length || !isFiltered()) return;
+  const button = el("button", { class: "quiet", type: "button" }, "Search without filters");
+  button.addEventListener("click", () => {
+    clearFilters();
+    ask();
+  });
+  byId("hits").querySelector(".nothing").append(" ", button);
 }
 
 function showProblem(problem) {
@@ -131,6 +171,7 @@ function startOver() {
   running?.abort();
   byId("query").value = "";
   clearPicture();
+  clearFilters();
   clearAnswer();
   clearHits();
   hideMeasures();
@@ -170,7 +211,7 @@ function startWeights() {
   }
   byId("weights-reset").addEventListener("click", () => {
     weightsTouched = false;
-    for (const slider of sliders()) slider.value = "1";
+    for (const slider of sliders()) slider.value = slider.defaultValue;
     tell();
   });
   tell();
@@ -194,11 +235,16 @@ function startDragging() {
 }
 
 function startKeys() {
+  const panels = [byId("weights"), byId("filters")];
   document.addEventListener("click", (event) => {
-    if (!byId("weights").contains(event.target)) byId("weights").open = false;
+    for (const panel of panels) if (!panel.contains(event.target)) panel.open = false;
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") byId("weights").open = false;
+    const open = panels.find((panel) => panel.open);
+    if (event.key === "Escape" && open) {
+      if (open.contains(event.target)) open.querySelector("summary").focus();
+      open.open = false;
+    }
     const typing = event.target.closest("input, select, textarea, dialog");
     if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
@@ -217,18 +263,20 @@ document.querySelector(".brand").addEventListener("click", (event) => {
   startOver();
 });
 byId("query-form").addEventListener("change", (event) => {
-  const shown = !byId("results-head").hidden || !byId("answer").hidden;
-  if (shown && event.target.matches("input[type=radio], input[type=range]")) ask();
+  if (event.target.matches("input[type=radio], input[type=range]")) askAgain();
 });
 startPicture((sentence) => showProblem(new api.Problem(sentence)));
 startWeights();
+startFilters(askAgain);
+startSheet();
 startDragging();
 startKeys();
-startDocuments(showExamples);
+startDocuments(() => {
+  showExamples();
+  offerCollections(collections());
+});
 showHealth();
 setInterval(showHealth, HEALTH_EVERY_MS);
-const asked = new URLSearchParams(location.search).get("q");
-if (asked) {
-  byId("query").value = asked;
-  ask();
-} else byId("query").focus();
+readAddress();
+if (byId("query").value) ask();
+else byId("query").focus();

@@ -18,6 +18,9 @@ let changed = () => {};
 /** Names of the documents that searches find. */
 export const sources = () => [...rows.values()].filter(({ view }) => view.visible_version !== null).map(({ view }) => view.source ?? "");
 
+/** Collections of the documents that are listed. */
+export const collections = () => [...rows.values()].map(({ view }) => view.collection).filter(Boolean);
+
 /** Wire the panel. `onChange` is called whenever the list changed. */
 export function startDocuments(onChange) {
   changed = onChange;

@@ -41,7 +41,8 @@ export function showBadges(found) {
   byId("badges").replaceChildren(
     servedBadge(found),
     badge(`${answered} of ${of} shards`, answered < of ? "warn" : "good"),
-    ...found.degraded.map((part) => badge(`without ${part.replaceAll("_", " ")}`, "warn")),
+    // That shards are missing is told by their number.
+    ...found.degraded.filter((part) => part !== "shards").map((part) => badge(`without ${part.replaceAll("_", " ")}`, "warn")),
     badge(found.variant, "", "Model variant"),
     ...(found.experiments ?? []).map((part) => badge(`${part.experiment}: ${part.variant}`, "", "Experiment and variant")),
     traceBadge(found.trace_id),

@@ -1,6 +1,7 @@
 // Hits as cards: rank, where it stands, the text or picture, and what each half of the vector gave.
 
 import { byId, el, findQuote, marked, wordRanges } from "./dom.js";
+import { openSheet, pageName, placeOf } from "./sheet.js";
 
 const score = (value) => (Math.abs(value) < 0.0005 ? "0" : value.toFixed(3).replace("-", "−"));
 
@@ -11,10 +12,15 @@ const AROUND = 160; // characters shown on either side of a quote
 const LONG = 280; // longer texts can be opened and closed
 
 let texts = new Map(); // rank -> { element, text, query }
+let shownHits = [];
+
+/** The hit of a rank, as it was found. */
+export const hitOf = (rank) => shownHits.find((hit) => hit.rank === rank);
 
 /** Show the hits of a query, best first; `opened` is told the rank of one that is opened. */
 export function showHits(hits, query, opened = () => null) {
   texts = new Map();
+  shownHits = hits;
   const best = Math.max(0.001, ...hits.map((hit) => Math.max(hit.text_score, 0) + Math.max(hit.image_score, 0) + byWords(hit)));
   byId("hits").replaceChildren(
     ...hits.map((hit) => {
@@ -35,16 +41,14 @@ export function clearHits() {
   byId("empty").hidden = false;
 }
 
-/** Scroll to the hit of a citation and mark the words that it quotes. */
+/** Single out the hit of a citation and mark the words that it quotes. */
 export function showCited(citation) {
   for (const [rank, { element, text, query }] of texts) {
     const cited = rank === citation.n;
     const range = cited ? findQuote(text, citation.quote) : null;
     element.replaceChildren(...(range ? excerpt(text, range) : marked(text, wordRanges(text, query), "word")));
     element.classList.toggle("is-open", range !== null);
-    const item = byId(`hit-${rank}`);
-    item.classList.toggle("is-cited", cited);
-    if (cited) item.scrollIntoView({ behavior: motion(), block: "nearest" });
+    byId(`hit-${rank}`).classList.toggle("is-cited", cited);
   }
 }
 
@@ -54,8 +58,6 @@ function excerpt(text, [start, end]) {
   const to = end + AROUND >= text.length ? text.length : text.lastIndexOf(" ", end + AROUND);
   return [from ? "… " : "", ...marked(text.slice(from, to), [[start - from, end - from]], "cited"), to < text.length ? " …" : ""];
 }
-
-const motion = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
 
 function card(hit, query, best) {
   const item = el("li", { class: `hit card is-${hit.kind}`, id: `hit-${hit.rank}`, tabIndex: -1 });
@@ -94,9 +96,18 @@ function title(hit) {
     "h3",
     {},
     name,
-    hit.page == null ? null : el("span", { class: "badge page" }, `page ${hit.page}`),
+    pageBadge(hit),
     hit.kind === "picture" ? el("span", { class: "badge" }, "picture") : null,
   );
+}
+
+/** Where the hit stands; a button that shows it there, where its kind has pages. */
+function pageBadge(hit) {
+  const place = placeOf(hit);
+  if (place === null) return null;
+  const button = el("button", { class: "badge page", type: "button", title: "Show it on its page", aria: { label: `Show it on ${pageName(place)}` } }, hit.page == null ? "show the place" : `page ${hit.page}`);
+  button.addEventListener("click", () => openSheet(place, button));
+  return button;
 }
 
 /** Caption or heading, then the text with the query's words marked; long texts open with a button. */

@@ -154,19 +154,19 @@ async def events(
 @router.get("/{doc_id}", summary="A document's state")
 async def document(request: Request, doc_id: str) -> Response:
     """State of the newest version, each stage, and which version searches find."""
-    return respond(await _seen(request, doc_id))
+    return respond(await seen_document(request, doc_id))
 
 
 @router.delete("/{doc_id}", summary="Delete a document", status_code=202)
 async def delete(request: Request, doc_id: str) -> Response:
     """Announces the delete; `state` becomes "deleted" once searches no longer find the document."""
-    await _seen(request, doc_id)
+    await seen_document(request, doc_id)
     view = await services_of(request).documents.delete(tenant_of(request), doc_id, trace_of(request))
     return respond(view, 202)
 
 
-async def _seen(request: Request, doc_id: str) -> DocumentView:
-    """A document; one that the caller may not see is not there."""
+async def seen_document(request: Request, doc_id: str) -> DocumentView:
+    """A document; one that the caller may not see is not there. Raises NotFound."""
     caller = caller_of(request)
     view = await services_of(request).documents.get(caller.tenant, doc_id)
     if not caller.sees(view):

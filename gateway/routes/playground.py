@@ -23,9 +23,11 @@ _MODULES = (
     "documents",
     "dom",
     "experiments",
+    "filters",
     "measures",
     "picture",
     "results",
+    "sheet",
 )
 _KINDS: Mapping[str, str] = MappingProxyType(
     {

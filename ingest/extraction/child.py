@@ -4,10 +4,6 @@ Whatever a document does here, it does to this process alone. It ends with its p
 and, in the middle of a document, by the kernel's parent-death signal.
 """
 
-import ctypes
-import os
-import resource
-import signal
 import sys
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -28,19 +24,18 @@ from ingest.extraction.wire import (
     frame,
     read_request,
 )
+from runtime.confinement import end_with_parent, limit_memory, private_pipes
 from runtime.tracebacks import traceback_of
-
-PR_SET_PDEATHSIG = 1
 
 
 def main(parent_pid: int) -> None:
     """Answer requests until the input ends."""
-    _end_with_parent(parent_pid)
-    requests, replies = _private_pipes()
+    end_with_parent(parent_pid)
+    requests, replies = private_pipes()
     replies.write(frame(Started()))
     replies.flush()
     while (request := _next_request(requests)) is not None:
-        _limit_memory(request.limits.memory_bytes)
+        limit_memory(request.limits.memory_bytes)
         for answer in _within(request.limits.max_output_bytes, _answer(request)):
             replies.write(answer)
             replies.flush()
@@ -78,29 +73,6 @@ def _within(limit_bytes: int, answer: Iterator[Reply]) -> Iterator[bytes]:
             )
         sent += len(data)
         yield data
-
-
-def _end_with_parent(parent_pid: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it ended before we asked for its death to be told
-        sys.exit(0)
-
-
-def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Our ends of both pipes under other numbers, so that nothing that a library prints gets into the replies."""
-    requests, replies = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    return os.fdopen(requests, "rb"), os.fdopen(replies, "wb")
-
-
-def _limit_memory(limit_bytes: int) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    if hard == resource.RLIM_INFINITY or hard > limit_bytes:
-        resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, hard))
 
 
 def _next_request(requests: BinaryIO) -> Request | None:

@@ -1,14 +1,11 @@
 """The reading process seen from its parent: start, ask, kill.
 
 PDFium is not thread-safe, and a hostile document may hang or crash what reads it; so reading happens in a process
-that is killed without regret. Its environment holds no credentials of ours.
+of its own (`runtime.confinement`).
 """
 
 import asyncio
-import contextlib
 import os
-import signal
-import sys
 from collections.abc import AsyncIterator, Mapping
 
 import msgspec
@@ -16,10 +13,10 @@ import msgspec
 from contracts.errors import DependencyDown
 from ingest.extraction import wire
 from ingest.extraction.wire import Failed, Finished, Reply, Request, Started
+from runtime.confinement import kill_confined, start_confined
 
 START_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 5.0
-_INHERITED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "TESSDATA_PREFIX", "LANG", "LC_ALL")
 
 
 class ReaderDied(Exception):
@@ -53,19 +50,7 @@ class ReaderProcess:
         Raises:
             DependencyDown: it did not start; this is this machine's fault, not a document's.
         """
-        environment = {name: environ[name] for name in _INHERITED if name in environ}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "ingest.extraction.child",
-            str(os.getpid()),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=environment | {"OMP_THREAD_LIMIT": "1"},
-            start_new_session=True,
-        )
-        reader = cls(process)
+        reader = cls(await start_confined("ingest.extraction.child", environ))
         try:
             started = await asyncio.wait_for(reader._receive(), START_TIMEOUT_S)
         except (TimeoutError, ReaderDied) as exc:
@@ -115,10 +100,7 @@ class ReaderProcess:
 
     async def kill(self) -> None:
         """End the process and everything that it has started, now."""
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
-        await self._process.wait()
+        await kill_confined(self._process)
 
     async def close(self) -> None:
         """Let the process end by closing its input; kill it when it does not."""

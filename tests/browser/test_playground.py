@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
-from contracts.errors import DeadlineExceeded, DependencyDown
-from stack.home import CHECKOUT
+from tests.browser.asking import INDEXED_TIMEOUT_S, RIPE, SAMPLES, ask, first_hit, index_samples, row
 from tests.running_stack import RunningStack, until
 
 pytestmark = pytest.mark.browser
 
-SAMPLES = CHECKOUT / "samples"
 NEEDED = ("compost.md", "chess-club.pdf", "castle.jpg", "cactus.png")
-INDEXED_TIMEOUT_S = 60.0
-ATTEMPTS = 5
-RIPE = "How do I know that compost is ripe?"
-
-expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def documents(stack: RunningStack) -> None:
     """A few samples, indexed."""
-    for name in NEEDED:
-        sent = stack.client.upload((SAMPLES / name).read_bytes(), name)
-        assert stack.client.wait(sent.doc_id, version=sent.version, timeout_s=INDEXED_TIMEOUT_S).state == "indexed"
-    until(lambda: answers_in_full(stack), "searches are answered in full")
-
-
-def answers_in_full(stack: RunningStack) -> bool:
-    """Whether a search was answered in time by all parts; the first ones on a busy machine may not be."""
-    try:
-        response = stack.client.search(f"warm up {time.monotonic()}")
-    except (DependencyDown, DeadlineExceeded):
-        return False
-    return not response.degraded and response.coverage.answered == response.coverage.of
+    index_samples(stack, *NEEDED)
 
 
 @pytest.fixture
@@ -51,24 +31,6 @@ def strange(stack: RunningStack) -> Iterator[str]:
     assert stack.client.wait(sent.doc_id, version=sent.version, timeout_s=INDEXED_TIMEOUT_S).state == "indexed"
     yield name
     stack.client.delete(sent.doc_id)
-
-
-def ask(page: Page, words: str) -> None:
-    """Type and press Enter; once more where a busy machine gave a partial result within its 200 ms."""
-    page.get_by_label("Question or words to search for").fill(words)
-    for _ in range(ATTEMPTS):
-        page.keyboard.press("Enter")
-        page.wait_for_selector("body:not(.is-busy)")
-        if page.locator("#measures").is_hidden() or page.locator("#badges .warn").count() == 0:
-            return
-
-
-def first_hit(page: Page) -> Locator:
-    return page.locator("#hit-1")
-
-
-def row(page: Page, name: str) -> Locator:
-    return page.locator(".document", has_text=name).first
 
 
 def test_a_question_is_answered_and_its_citation_opens_the_source(page: Page) -> None:

@@ -15,6 +15,7 @@ from gateway.app import create_app
 from gateway.clients.generators import ExtractiveGenerator, GeneratorChoice, LoadedModels
 from gateway.clients.llama import LlamaGenerator, ModelStream
 from gateway.clients.meter import PrometheusMeter
+from gateway.clients.page_renderer import PageRenderer
 from gateway.core.access import Caller
 from gateway.core.clock import Clock
 from gateway.core.impressions import ImpressionSigner
@@ -29,6 +30,7 @@ from gateway.flows.embeddings import EmbeddingsFlow
 from gateway.flows.experiment_search import ExperimentSearch
 from gateway.flows.experiments import Experiments
 from gateway.flows.feedback import Feedback
+from gateway.flows.pages import Pages
 from gateway.flows.pictures import PictureReader
 from gateway.flows.shadow import Shadow
 from gateway.services import Limits, Services
@@ -97,6 +99,7 @@ class Door:
         self.door = MemoryDoor(self.store, self.status)
         self.quotas = MemoryQuotas(self.clock)
         self.links = Links(UrlSigner(secrets.token_bytes(16)), self.clock)
+        documents = Documents(self.door, self.status, self.store, self.links)
         signer = ImpressionSigner(secrets.token_bytes(16), ttl_s=3600)
         generators = GeneratorChoice(
             self.models,
@@ -149,7 +152,8 @@ class Door:
             ),
             chat=ChatFlow(generators, breaker=breaker, clock=self.clock),
             embeddings=EmbeddingsFlow(self.encoder, pictures),
-            documents=Documents(self.door, self.status, self.store, self.links),
+            documents=documents,
+            pages=Pages(documents, PageRenderer()),
             dead_letters=DeadLetters(self.desk, self.status, self.clock),
             store=self.store,
             links=self.links,

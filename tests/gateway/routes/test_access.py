@@ -71,7 +71,7 @@ async def upload(door: Door, who: str, name: str, **fields: str) -> httpx.Respon
 @pytest.mark.parametrize(("method", "path"), operations())
 async def test_a_foreign_key_finds_nothing_of_another_tenant(door: Door, method: str, path: str) -> None:
     doc_id = (await upload(door, "all", "secret.txt")).json()["doc_id"]
-    filled = path.replace("{doc_id}", doc_id).replace("{letter_id}", "some")
+    filled = path.replace("{doc_id}", doc_id).replace("{letter_id}", "some").replace("{page}", "1")
     if "{" in filled or path.endswith("/events"):
         return
     query = {"query": "secret words", "messages": [{"role": "user", "content": "secret"}], "model": "trireme"}
@@ -111,6 +111,7 @@ async def test_a_key_of_one_collection_reaches_no_other(door: Door) -> None:
         assert [view["doc_id"] for view in listed["documents"]] == [mine]
         assert (await client.get("/v1/documents?collection=letters", headers=headers)).status_code == 403
         assert (await client.get(f"/v1/documents/{other}", headers=headers)).status_code == 404
+        assert (await client.get(f"/v1/documents/{other}/pages/1", headers=headers)).status_code == 404
         assert (await client.delete(f"/v1/documents/{other}", headers=headers)).status_code == 404
         found = await client.post("/v1/search", json={"query": "bees"}, headers=headers)
         assert found.json()["hits"] == [], "what is there is in the collection 'default'"
@@ -132,6 +133,9 @@ async def test_a_document_with_readers_is_seen_by_their_groups_alone(door: Door)
             assert (await client.get(f"/v1/documents/{doc_id}", headers=headers)).status_code == (
                 200 if sees else 404
             )
+            # Who sees it is told that a text has no pages.
+            page = await client.get(f"/v1/documents/{doc_id}/pages/1", headers=headers)
+            assert page.status_code == (415 if sees else 404)
             listed = (await client.get("/v1/documents", headers=headers)).json()["documents"]
             assert bool(listed) == sees
     assert (await upload(door, "guest", "pay.txt")).status_code == 403, "who may not see it may not replace it"
