@@ -81,11 +81,18 @@ def test_a_multilingual_encoder_is_exported_with_its_own_kind_of_tokenizer(tmp_p
     assert tokens.pad(tokens.ids(["a"]))["input_ids"][0, -1] == own.pad_token_id == 1
 
 
+def _hear_ctrl_c() -> None:
+    """Jobs that a shell starts in the background are deaf to it, and so is what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def export_stopped_by(number: signal.Signals, checkpoint: str, repository: Path) -> int:
     """Exit status of an export that gets a signal while its second tower is traced."""
     command = [sys.executable, "-m", "cli.main", "export", "clip", checkpoint]
     options = ["--name", "made", "--repository", str(repository), "--replace"]
-    with subprocess.Popen([*command, *options], cwd=CHECKOUT, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*command, *options], cwd=CHECKOUT, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c
+    ) as process:
         assert process.stderr is not None
         for line in process.stderr:
             # The picture tower is written by now, into its place for the time being.
