@@ -111,7 +111,7 @@ soak: $(DEV) $(SPARK) setup ## Long forms of tests: a shard's life, kills, hosti
 		tests/index_service/test_model.py tests/index_service/test_kill.py
 	TRIREME_SCHEMA_REQUESTS=5000 $(PYTHON) -m pytest -q tests/gateway/routes/test_any_request.py
 	TRIREME_GATEWAY_ROUNDS=20 $(PYTHON) -m pytest -q tests/integration/test_three_gateways.py
-	TRIREME_CORPUS=all TRIREME_FUZZ=20000 $(PYTHON) -m pytest -q -s tests/ingest/corpus
+	TRIREME_CORPUS=all TRIREME_FUZZ=20000 $(PYTHON) -m pytest -q -s tests/ingest/corpus tests/gateway/clients/test_hostile_pages.py
 	$(PYTHON) -m pytest -q -s -m soak
 	TRIREME_RANDOM_KILLS=1000 $(PYTHON) -m pytest -q -s tests/chaos/test_random_kills.py
 	for round in $$(seq $(or $(ROUNDS),10)); do $(PYTHON) -m pytest -m chaos -q $(ARGS) || exit 1; done

@@ -20,7 +20,7 @@ from gateway.clients.page_renderer import PageRenderer, page_process
 from gateway.core.pages import NoSuchPage, PageFailed, PageImage, PageReply, PageWanted
 from ingest.extraction.layout import union
 from stack.home import CHECKOUT
-from tests.ingest.extraction.making import encoded, lines, pdf, read_text
+from tests.ingest.extraction.making import black_png, encoded, lines, pdf, read_text
 
 SAMPLES = CHECKOUT / "samples"
 # Of a box in fractions of a page: PDFium's boxes hold ascenders and descenders, and letters are anti-aliased.
@@ -140,6 +140,7 @@ async def test_every_page_of_a_tiff_is_one() -> None:
     [
         (b"%PDF-1.7\nnot a page in it", PDF, "corrupt"),
         ((SAMPLES / "damaged" / "corrupt-picture.png").read_bytes(), PNG, "corrupt"),
+        (black_png(41), PNG, "too_many_pixels"),
         (b"\x89PNG\r\n\x1a\n", PNG, "corrupt"),
     ],
 )
