@@ -116,6 +116,8 @@ async def _caller(
     for number in pending:
         began_s = time.perf_counter()
         replies = await ask(caller, queries[number % len(queries)])
+        if any(reply.outcome != "ok" for reply in replies):
+            raise StackFailed(f"A shard failed: {replies}")
         merge([reply.hits for reply in replies], K)
         into.took_ms.append((time.perf_counter() - began_s) * 1000)
         into.shard_ms.append(max(reply.search_ms for reply in replies))

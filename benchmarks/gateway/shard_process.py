@@ -21,6 +21,7 @@ from index_service.answering import Answerer
 from index_service.hosted import HostedShard
 from index_service.kinds.parameters import IndexParameters
 from index_service.searcher import Searcher
+from index_service.vectors import use_faiss_threads
 from runtime.kafka import Record
 from runtime.kafka_producer import KafkaProducer
 from runtime.process import stop_event_on_signals
@@ -28,6 +29,7 @@ from runtime.telemetry import Metrics, configure_logging
 
 # As an index process sets it.
 _SWITCH_INTERVAL_S = 0.0005
+_FAISS_THREADS = 1
 
 
 def main() -> None:
@@ -39,11 +41,11 @@ def main() -> None:
     data = open_data_set(ROOT, SPEC, rows, lambda _: None)
     with tempfile.TemporaryDirectory(prefix="bench-shard-") as folder:
         filled = fill(data, Path(folder), IndexParameters(), shard=number, n_shards=n_shards)
-        hosted = HostedShard(filled.shard.spec, Path(folder), filled.shard)
+        hosted = HostedShard(filled.shard.spec, Path(folder), filled.shard, caught_up=True)
         answerer = Answerer({number: hosted}, GROUP)
         producer = KafkaProducer(bootstrap, f"bench-shard-{number}", acks="1")
         searcher = Searcher(
-            bootstrap, f"bench-shard-{number}", GROUP, answerer, producer, Metrics(), faiss_threads=1
+            bootstrap, f"bench-shard-{number}", GROUP, answerer, producer, Metrics(), faiss_threads=_FAISS_THREADS
         )
         threading.Thread(target=searcher.run, args=(stop,), daemon=True).start()
         while not searcher.listening:
@@ -65,6 +67,7 @@ def _accept(listening: socket.socket, answerer: Answerer) -> None:
 
 
 def _talk(connection: socket.socket, answerer: Answerer, turn: threading.Lock) -> None:
+    use_faiss_threads(_FAISS_THREADS)
     with connection, connection.makefile("rb") as incoming:
         while (value := read_frame(incoming)) is not None:
             now_ms = int(time.time() * 1000)
