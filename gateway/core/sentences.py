@@ -5,7 +5,8 @@ list items, abbreviations and decimals. Knows nothing of languages other than by
 """
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 # Words before a full stop that do not end a sentence. Lower case, without the final stop.
@@ -19,6 +20,9 @@ _MAY_END = frozenset({"etc", "a.m", "p.m", "inc", "ltd", "co", "u.k", "u.s", "jr
 
 _STOP = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)")
 _LAST_WORD = re.compile(r"[\w.]*\w$")
+# Of the word before a full stop only so much is looked at: none of the abbreviations is as long.
+_LOOK_BACK = 12
+_SPACE = re.compile(r"\s*")
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 _LINE = re.compile(r"[^\n]*\S[^\n]*")
 _LIST_MARK = re.compile(r"\s*(?:[-*•–▪]|\d{1,2}[.)])[ \t]+(?=\S)")
@@ -45,19 +49,36 @@ class Sentence:
 
 def split_sentences(text: str) -> list[Sentence]:
     """Sentences of `text` in order, without overlap: all of it but white space and list marks."""
+    return [sentence for start, end in _blocks(text) for sentence in _sentences(text, start, end)]
+
+
+def sentences_at(text: str, places: Sequence[int]) -> list[Sentence]:
+    """Those of the sentences that hold one of these places, which ascend."""
     return [
         sentence
-        for start, end in _blocks(text)
-        for sentence in (_heading(text, start, end) or _statements(text, start, end))
+        for start, end in _blocks(text, places)
+        if _holds(start, end, places)
+        for sentence in _sentences(text, start, end)
+        if _holds(sentence.start, sentence.end, places)
     ]
 
 
-def _blocks(text: str) -> Iterator[tuple[int, int]]:
-    """Paragraphs, list items and headings, as ranges."""
+def _holds(start: int, end: int, places: Sequence[int]) -> bool:
+    at = bisect_left(places, start)
+    return at < len(places) and places[at] < end
+
+
+def _sentences(text: str, start: int, end: int) -> list[Sentence]:
+    return _heading(text, start, end) or _statements(text, start, end)
+
+
+def _blocks(text: str, places: Sequence[int] | None = None) -> Iterator[tuple[int, int]]:
+    """Paragraphs, list items and headings, as ranges; of paragraphs those alone that hold one of the places."""
     start = 0
     for gap in [*_BLANK_LINE.finditer(text), None]:
         end = gap.start() if gap else len(text)
-        yield from _lines_to_blocks(text, start, end)
+        if places is None or _holds(start, end, places):
+            yield from _lines_to_blocks(text, start, end)
         start = gap.end() if gap else end
 
 
@@ -67,14 +88,14 @@ def _lines_to_blocks(text: str, start: int, end: int) -> Iterator[tuple[int, int
     block: int | None = None
     last = start
     for i, (a, b) in enumerate(lines):
-        after = text[lines[i + 1][0] : lines[i + 1][1]].lstrip() if i + 1 < len(lines) else None
-        heading = block is None and _is_heading_line(text[a:b], after, widest)
-        if (heading or _LIST_MARK.match(text, a, b)) and block is not None:
+        if block is None:
+            after = text[lines[i + 1][0] : lines[i + 1][1]].lstrip() if i + 1 < len(lines) else None
+            if _is_heading_line(text[a:b], after, widest):
+                yield a, b
+            else:
+                block = a
+        elif _LIST_MARK.match(text, a, b):
             yield block, last
-            block = None
-        if heading:
-            yield a, b
-        elif block is None:
             block = a
         last = b
     if block is not None:
@@ -123,16 +144,17 @@ def _statements(text: str, start: int, end: int) -> list[Sentence]:
 
 
 def _ends_sentence(text: str, begin: int, stop: re.Match[str], end: int) -> bool:
-    after = text[stop.end() : end].lstrip()
-    if not after:
+    space = _SPACE.match(text, stop.end(), end)
+    after = space.end() if space else end
+    if after == end:
         return False
-    opens = _OPENS_SENTENCE.match(after) is not None
+    opens = _OPENS_SENTENCE.match(text, after, end) is not None
     if stop[0] != ".":
         return opens or stop[0][0] in "!?"
-    word = _LAST_WORD.search(text, begin, stop.start())
+    word = _LAST_WORD.search(text, max(begin, stop.start() - _LOOK_BACK), stop.start())
     before = word[0].lower() if word else ""
     if before in _ABBREVIATIONS:
-        return before in _MAY_END and opens and not after[0].isdigit()
+        return before in _MAY_END and opens and not text[after].isdigit()
     if len(before) == 1 and before.isalpha():
         return False  # An initial: "J. Smith".
     return opens
