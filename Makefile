@@ -54,7 +54,7 @@ test-chaos: $(DEV) setup ## Kills every process in turn while documents are inge
 	$(PYTHON) -m pytest -m chaos $(ARGS)
 
 test-export: $(EXPORT) setup ## Exported models against PyTorch
-	.venv-export/bin/python -m pytest -m export_env tests/export $(ARGS)
+	.venv-export/bin/python -m pytest -m export_env -n auto --dist loadfile tests/export $(ARGS)
 
 export-environment: $(EXPORT) ## PyTorch (5 GB), for `trireme export` and training
 
