@@ -48,7 +48,7 @@ def figures_table(figures: list[WayFigures]) -> Table:
     title = f"{figures[0].kind}: {figures[0].queries} queries"
     table = Table(title=title, box=None, pad_edge=False, header_style="bold", title_justify="left")
     table.add_column("ranked by")
-    for name in (*FIGURES, "nDCG@10 behind the first"):
+    for name in (*FIGURES, "nDCG@10 behind"):
         table.add_column(name, justify="right")
     for each in figures:
         table.add_row(
@@ -60,4 +60,4 @@ def figures_table(figures: list[WayFigures]) -> Table:
 
 
 def _told(estimate: Estimate, sign: str = "") -> str:
-    return f"{estimate.mean:{sign}.3f} [dim]({estimate.low:{sign}.3f} to {estimate.high:{sign}.3f})[/]"
+    return f"{estimate.mean:{sign}.3f} [dim]({estimate.low:{sign}.2f} to {estimate.high:{sign}.2f})[/]"

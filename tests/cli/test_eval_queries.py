@@ -1,4 +1,4 @@
-"""`trireme eval queries` against a gateway that is a function: its table, its JSON, and what it says of a bad file."""
+"""`trireme eval queries` against a gateway that is a function: its table, its JSON, what it says of a bad file."""
 
 import json
 from pathlib import Path
