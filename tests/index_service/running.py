@@ -88,7 +88,11 @@ class IndexProcess:
             return str(answer.read().decode())
 
     def becomes_ready(self, timeout_s: float = 60.0) -> None:
-        wait_for(f"{self.log.name} ready: {self.words()}", lambda: self.readiness()[0] == 200, timeout_s)
+        try:
+            wait_for(f"{self.log.name} ready", lambda: self.readiness()[0] == 200, timeout_s)
+        except AssertionError as exc:
+            # Told now, not before the wait: what it has said since is why.
+            raise AssertionError(f"{exc}; alive: {self.alive()}; {self.readiness()}; {self.words()}") from None
 
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
