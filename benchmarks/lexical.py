@@ -10,11 +10,10 @@ held-out questions, whose one right document is known.
 import argparse
 import asyncio
 import json
-import math
-import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -22,6 +21,7 @@ from benchmarks.filled_stack import with_filled_stack
 from benchmarks.machine import describe_machine
 from benchmarks.part_numbers import PartQuestion, part_questions, parts
 from client.client import TriremeClient
+from client.evaluation.figures import FIGURES, estimate, gains
 from client.held_out import HeldOutQuery, parse_queries
 from contracts.joint import Weights
 from stack.events import StackFailed
@@ -32,7 +32,6 @@ WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
 _SEED = 20261126
 _PER_PART = 2
 _DEPTH = 30
-_RESAMPLES = 2000
 
 
 def measure(url: str, *, families: int) -> dict[str, Any]:
@@ -62,7 +61,8 @@ def measure(url: str, *, families: int) -> dict[str, Any]:
     for row in rows:
         row["plain_change"] = row["plain_ndcg_at_10"] / rows[0]["plain_ndcg_at_10"] - 1
         differences = [a - b for a, b in zip(row.pop("plain_gains"), baseline, strict=True)]
-        row["plain_difference_95"] = _interval(differences)
+        interval = estimate(np.array(differences))
+        row["plain_difference_95"] = interval.low, interval.high
     return {
         "machine": describe_machine(),
         "parts": len(made),
@@ -78,19 +78,11 @@ def _comes_first(client: TriremeClient, question: PartQuestion, weight: float) -
 
 
 def _gain(client: TriremeClient, query: HeldOutQuery, weight: float) -> float:
-    """nDCG@10 of one question with one right document: 1 / log2(1 + rank of that document among documents)."""
+    """nDCG@10 of one question with one right document."""
     image = (_CHECKOUT / query.image).read_bytes() if query.image else None
     hits = client.search(query.query, image=image, k=_DEPTH, weights=Weights(lexical=weight)).hits
-    documents = list(dict.fromkeys(hit.source for hit in hits))[:10]
-    expected = Path(query.expected).name
-    return 1 / math.log2(2 + documents.index(expected)) if expected in documents else 0.0
-
-
-def _interval(differences: list[float]) -> tuple[float, float]:
-    """95 % of the mean of paired differences, by resampling."""
-    rng = random.Random(_SEED)
-    means = sorted(sum(rng.choices(differences, k=len(differences))) / len(differences) for _ in range(_RESAMPLES))
-    return means[int(0.025 * _RESAMPLES)], means[int(0.975 * _RESAMPLES)]
+    documents = list(dict.fromkeys(hit.source for hit in hits))
+    return gains(documents, {Path(query.expected).name})[FIGURES.index("nDCG@10")]
 
 
 def print_table(result: dict[str, Any]) -> None:

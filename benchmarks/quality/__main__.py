@@ -29,7 +29,6 @@ from benchmarks.machine import describe_machine
 from benchmarks.quality.collection import Collection, Size, collection
 from client.client import TriremeClient
 from client.evaluation.figures import FIGURES, Estimate
-from client.evaluation.judged import JudgedQuery
 from client.evaluation.ways import WAYS, WayFigures, evaluate
 from contracts.joint import Weights
 
@@ -56,7 +55,7 @@ def main() -> None:
 
     async def measure(url: str) -> None:
         with TriremeClient(url, timeout_s=_TIMEOUT_S) as client:
-            results.append(await asyncio.to_thread(evaluate, client, _judged(made), ways))
+            results.append(await asyncio.to_thread(evaluate, client, made.queries, ways))
 
     with tempfile.TemporaryDirectory(prefix="bench-quality-") as folder:
         write(made, Path(folder))
@@ -118,10 +117,6 @@ def table(figures: list[WayFigures]) -> Table:
 
 def _told(figure: Estimate, sign: str = "") -> str:
     return f"{figure.mean:{sign}.3f} ({figure.low:{sign}.3f} to {figure.high:{sign}.3f})"
-
-
-def _judged(made: Collection) -> list[JudgedQuery]:
-    return [JudgedQuery(each.id, each.kind, each.words, each.picture, each.relevant) for each in made.queries]
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from benchmarks.quality.wording import (
     TOWNS,
     TRADES,
 )
+from client.evaluation.judged import JudgedQuery
 from contracts.media import DOCX
 from export.demo_clip.glyphs import Glyph, read_glyphs
 from export.demo_clip.poses import place_glyphs
@@ -61,22 +62,11 @@ class MadeDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class MadeQuery:
-    """One query. `picture`: a PNG file's bytes."""
-
-    id: str
-    kind: str
-    words: str | None
-    picture: bytes | None
-    relevant: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
 class Collection:
-    """Documents and the queries about them."""
+    """Documents and the queries about them; pictures that are asked with are PNG files."""
 
     documents: list[MadeDocument]
-    queries: list[MadeQuery]
+    queries: list[JudgedQuery]
 
 
 def collection(seed: int, size: Size = Size()) -> Collection:
@@ -88,7 +78,7 @@ def collection(seed: int, size: Size = Size()) -> Collection:
     sheets = parts(seed, size.families)
     asked = part_questions(sheets, seed, 1)[: size.asked]
     by_number = [
-        MadeQuery(f"identifier-{n}", "identifiers", each.query, None, frozenset([each.expected]))
+        JudgedQuery(f"identifier-{n}", "identifiers", each.query, None, frozenset([each.expected]))
         for n, each in enumerate(asked)
     ]
     texts = [MadeDocument(sheet.name, sheet.text.encode(), "text/plain") for sheet in sheets]
@@ -111,7 +101,7 @@ def _subjects(rng: random.Random, n: int) -> list[Glyph]:
 
 def _pictures(
     rng: random.Random, seed: int, subjects: Sequence[Glyph], n_asked: int
-) -> tuple[list[MadeDocument], list[MadeQuery]]:
+) -> tuple[list[MadeDocument], list[JudgedQuery]]:
     documents: list[MadeDocument] = []
     by_subject: list[tuple[Glyph, frozenset[str]]] = []
     pairs: list[tuple[Glyph, int, str]] = []
@@ -131,17 +121,17 @@ def _pictures(
     for n, (subject, relevant) in enumerate(rng.sample(by_subject, min(n_asked, len(by_subject)))):
         if n % 2:
             picture = _drawn(f"{seed} asked {n}", subject)
-            queries.append(MadeQuery(f"picture-{n}", "pictures", None, picture, relevant))
+            queries.append(JudgedQuery(f"picture-{n}", "pictures", None, picture, relevant))
         else:
             words = PICTURE_QUESTIONS[n // 2 % len(PICTURE_QUESTIONS)].format(name=_article(subject.name))
-            queries.append(MadeQuery(f"picture-{n}", "pictures", words, None, relevant))
+            queries.append(JudgedQuery(f"picture-{n}", "pictures", words, None, relevant))
     for n, (subject, topic, name) in enumerate(rng.sample(pairs, min(n_asked, len(pairs)))):
         picture = _drawn(f"{seed} asked with words {n}", subject)
-        queries.append(MadeQuery(f"both-{n}", "both", TOPICS[topic].question, picture, frozenset([name])))
+        queries.append(JudgedQuery(f"both-{n}", "both", TOPICS[topic].question, picture, frozenset([name])))
     return documents, queries
 
 
-def _notices(rng: random.Random, n: int, n_asked: int) -> tuple[list[MadeDocument], list[MadeQuery]]:
+def _notices(rng: random.Random, n: int, n_asked: int) -> tuple[list[MadeDocument], list[JudgedQuery]]:
     documents, queries = [], []
     places = [(trade, town) for trade in range(len(TRADES)) for town in TOWNS]
     chosen = rng.sample(places, min(n, len(places)))
@@ -157,7 +147,7 @@ def _notices(rng: random.Random, n: int, n_asked: int) -> tuple[list[MadeDocumen
         documents.append(MadeDocument(name, text.encode(), "text/markdown"))
         if number < n_asked:
             question = NOTICE_QUESTIONS[number % len(NOTICE_QUESTIONS)].format(town=town, other=TRADES[trade][1])
-            queries.append(MadeQuery(f"words-{number}", "words", question, None, frozenset([name])))
+            queries.append(JudgedQuery(f"words-{number}", "words", question, None, frozenset([name])))
     return documents, queries
 
 
